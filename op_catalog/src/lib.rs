@@ -1,0 +1,33 @@
+//! The catalogue: what can be searched, measured, trained and exported, as data.
+//!
+//! An [`Op`] is an operation before it stands anywhere; a [`PlacedOp`] stands at an input
+//! [`FeatureMap`] with a stride, and its text is the key of a latency table. A [`Network`] is a chain
+//! of placed operations. Both lower to a [`LayerGraph`], the one short list of primitive layers that
+//! every interpreter reads: what is measured, trained and exported is one network by construction.
+//!
+//! ```
+//! use op_catalog::{Cost, PlacedOp};
+//! let block: PlacedOp = "mbconv-k3-e6-in28x28x40-out28x28x40-s1-skip".parse()?;
+//! assert_eq!(Cost::of(&block.lower()).macs, 16_746_240);
+//! # Ok::<(), op_catalog::CatalogError>(())
+//! ```
+
+pub mod cost;
+pub mod error;
+pub mod feature_map;
+pub mod layer;
+mod lowering;
+pub mod network;
+pub mod op;
+pub mod placed_op;
+pub mod units;
+pub mod wire;
+
+pub use cost::Cost;
+pub use error::CatalogError;
+pub use feature_map::FeatureMap;
+pub use layer::{Layer, LayerGraph, Primitive, ValueId};
+pub use network::Network;
+pub use op::{Activation, ExpandRatio, Kernel, Op};
+pub use placed_op::{PlacedOp, Shortcut};
+pub use units::Milliseconds;

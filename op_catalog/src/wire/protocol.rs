@@ -1,0 +1,118 @@
+//! A measuring protocol is how an item is measured, as numbers: it travels with the request and is
+//! recorded in the table, so that two tables can be compared.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::Milliseconds;
+use crate::wire::{Problem, ProblemCode};
+
+/// How every item of a job is measured.
+///
+/// Items are measured in *rounds*: a round visits each unfinished item once, in a shuffled order, in
+/// a fresh child process. A *visit* instantiates the item afresh, warms it up and takes samples. The
+/// median of a visit's samples is one draw of the item's latency; the confidence interval is that of
+/// the median over visits, because samples within a visit share their place in memory.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MeasuringProtocol {
+    /// Seed of the order of items in each round.
+    pub shuffle_seed: u64,
+    /// A visit warms up for at least this long ...
+    pub warm_up_min: Milliseconds,
+    /// ... and at least so many runs.
+    pub warm_up_runs: u32,
+    /// A visit then samples for at least this long ...
+    pub visit_min: Milliseconds,
+    /// ... and at least so many samples.
+    pub visit_samples: u32,
+    /// An item is instantiated afresh at least so many times, which is its number of visits.
+    pub instantiations: u32,
+    /// An item is finished when it was sampled for this long in all, ...
+    pub min_time: Milliseconds,
+    /// ... has so many samples in all, ...
+    pub min_samples: u32,
+    /// ... and half the width of the confidence interval over the headline value is at most this.
+    pub target_relative_error: f64,
+    /// Confidence of the interval, e.g. 0.95.
+    pub confidence: f64,
+    /// An item that was sampled for this long in all is finished in any case, and says what it missed.
+    pub max_time: Milliseconds,
+    /// Short operations run several times per sample, until reading the clocks takes at most this
+    /// share of it.
+    pub max_timer_share: f64,
+    /// Which statistic a row's headline value is.
+    pub headline: HeadlineChoice,
+    /// A round whose canary drifts by more than this share is repeated ...
+    pub max_drift: f64,
+    /// ... at most so many times, then kept and flagged.
+    pub round_repeats: u32,
+    /// A child that is silent for this long while it works on an item is killed.
+    pub watchdog: Milliseconds,
+}
+
+/// Which statistic of a row is its headline value, the one that predictions add up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HeadlineChoice {
+    /// Thread-CPU time where the work runs on one thread and the device has that clock, else wall time.
+    Auto,
+    /// Wall time.
+    Wall,
+    /// CPU time of the measuring thread.
+    ThreadCpu,
+}
+
+impl MeasuringProtocol {
+    /// The protocol that `host profile` uses where nothing else is said. docs/measuring.md gives the
+    /// reason for each number.
+    pub fn standard() -> Self {
+        Self {
+            shuffle_seed: 1,
+            warm_up_min: Milliseconds(10.0),
+            warm_up_runs: 2,
+            visit_min: Milliseconds(40.0),
+            visit_samples: 3,
+            instantiations: 6,
+            min_time: Milliseconds(200.0),
+            min_samples: 30,
+            target_relative_error: 0.01,
+            confidence: 0.95,
+            max_time: Milliseconds(1200.0),
+            max_timer_share: 0.001,
+            headline: HeadlineChoice::Auto,
+            max_drift: 0.05,
+            round_repeats: 3,
+            watchdog: Milliseconds(60_000.0),
+        }
+    }
+
+    /// Refuses numbers with which nothing could be measured or nothing would end.
+    ///
+    /// # Errors
+    /// The first field outside its range, by its path in a request.
+    pub fn check(&self) -> Result<(), Problem> {
+        let within = |name: &str, value: f64, low: f64, high: f64| {
+            if (low..=high).contains(&value) {
+                return Ok(());
+            }
+            let message =
+                format!("protocol.{name} is {value}, but must be between {low} and {high}");
+            Err(Problem::new(ProblemCode::InvalidValue, message).at(format!("protocol.{name}")))
+        };
+        within("warm_up_min", self.warm_up_min.0, 0.0, 60_000.0)?;
+        within("warm_up_runs", self.warm_up_runs.into(), 1.0, 10_000.0)?;
+        within("visit_min", self.visit_min.0, 0.0, 60_000.0)?;
+        within("visit_samples", self.visit_samples.into(), 1.0, 100_000.0)?;
+        within("instantiations", self.instantiations.into(), 1.0, 1000.0)?;
+        within("min_time", self.min_time.0, 0.0, 3_600_000.0)?;
+        within("min_samples", self.min_samples.into(), 1.0, 10_000_000.0)?;
+        within("target_relative_error", self.target_relative_error, 1e-6, 1.0)?;
+        within("confidence", self.confidence, 0.5, 0.9999)?;
+        within("max_time", self.max_time.0, 0.001, 3_600_000.0)?;
+        within("max_timer_share", self.max_timer_share, 1e-6, 0.5)?;
+        within("max_drift", self.max_drift, 0.001, 10.0)?;
+        within("round_repeats", self.round_repeats.into(), 0.0, 10.0)?;
+        within("watchdog", self.watchdog.0, 100.0, 3_600_000.0)
+    }
+}
