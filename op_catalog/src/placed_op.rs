@@ -289,7 +289,7 @@ pub(crate) mod tests {
             ),
             (
                 "conv-k31-in7x7x65536-out7x7x65536-s1",
-                "`conv-k31` cannot be placed at 7x7x65536 with stride 1: it has 4127559843840 weights, more than 268435456",
+                "`conv-k31` cannot be placed at 7x7x65536 with stride 1: it has 4127463702528 weights, more than 268435456",
             ),
         ] {
             assert_eq!(key.parse::<PlacedOp>().unwrap_err().to_string(), message);
