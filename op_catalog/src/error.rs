@@ -79,3 +79,10 @@ pub enum CatalogError {
         message: String,
     },
 }
+
+impl CatalogError {
+    /// A field that is wrong, by its path.
+    pub(crate) fn field(place: impl Into<String>, message: impl ToString) -> Self {
+        Self::Field { place: place.into(), message: message.to_string() }
+    }
+}

@@ -12,17 +12,23 @@
 //! # Ok::<(), op_catalog::CatalogError>(())
 //! ```
 
+pub mod architecture;
 pub mod cost;
 pub mod error;
 pub mod feature_map;
+mod field_error;
 pub mod layer;
 mod lowering;
 pub mod network;
 pub mod op;
 pub mod placed_op;
+pub mod space;
+mod space_builder;
+pub mod space_definition;
 pub mod units;
 pub mod wire;
 
+pub use architecture::Architecture;
 pub use cost::Cost;
 pub use error::CatalogError;
 pub use feature_map::FeatureMap;
@@ -30,4 +36,6 @@ pub use layer::{Layer, LayerGraph, Primitive, ValueId};
 pub use network::Network;
 pub use op::{Activation, ExpandRatio, Kernel, Op};
 pub use placed_op::{PlacedOp, Shortcut};
+pub use space::{SearchSpace, Slot};
+pub use space_definition::SpaceDefinition;
 pub use units::Milliseconds;

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use crate::CatalogError;
 use crate::feature_map::canonical_number;
 
@@ -85,6 +87,16 @@ impl Op {
     /// As [`Kernel::new`] and [`ExpandRatio::new`].
     pub fn mbconv(kernel: u32, expand: u32) -> Result<Self, CatalogError> {
         Ok(Self::MbConv { kernel: Kernel::new(kernel)?, expand: ExpandRatio::new(expand)? })
+    }
+
+    /// Whether as many channels come out as go in, by its nature.
+    pub const fn keeps_channels(self) -> bool {
+        !matches!(self, Self::MbConv { .. } | Self::Conv { .. } | Self::Classifier)
+    }
+
+    /// Whether it can step over pixels.
+    pub const fn has_stride(self) -> bool {
+        !matches!(self, Self::Classifier | Self::Add | Self::Identity | Self::Zero)
     }
 }
 
@@ -268,6 +280,19 @@ impl FromStr for Op {
             ["zero"] => Self::Zero,
             _ => return Err(syntax()),
         })
+    }
+}
+
+impl Serialize for Op {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Op {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 

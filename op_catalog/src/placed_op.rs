@@ -84,22 +84,13 @@ impl PlacedOp {
         }
         let output =
             output_map(op, input, output_channels, stride).map_err(|e| refuse(e.to_string()))?;
-        let keeps_channels = matches!(
-            op,
-            Op::Depthwise { .. }
-                | Op::MaxPool { .. }
-                | Op::AveragePool { .. }
-                | Op::Add
-                | Op::Identity
-                | Op::Zero
-        );
-        if keeps_channels && output_channels != input.channels() {
+        if op.keeps_channels() && output_channels != input.channels() {
             return Err(refuse(format!(
                 "it keeps its {} channels, not {output_channels}",
                 input.channels()
             )));
         }
-        if stride > 1 && matches!(op, Op::Classifier | Op::Add | Op::Identity | Op::Zero) {
+        if stride > 1 && !op.has_stride() {
             return Err(refuse("it has no stride".to_owned()));
         }
         let convolves = matches!(op, Op::MbConv { .. } | Op::Conv { .. } | Op::Depthwise { .. });
