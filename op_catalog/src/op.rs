@@ -89,6 +89,14 @@ impl Op {
         Ok(Self::MbConv { kernel: Kernel::new(kernel)?, expand: ExpandRatio::new(expand)? })
     }
 
+    /// Plain convolution with ReLU6.
+    ///
+    /// # Errors
+    /// As [`Kernel::new`].
+    pub fn conv(kernel: u32) -> Result<Self, CatalogError> {
+        Ok(Self::Conv { kernel: Kernel::new(kernel)?, activation: Activation::Relu6 })
+    }
+
     /// Whether as many channels come out as go in, by its nature.
     pub const fn keeps_channels(self) -> bool {
         !matches!(self, Self::MbConv { .. } | Self::Conv { .. } | Self::Classifier)
@@ -175,6 +183,11 @@ impl ExpandRatio {
         let (whole, rest) = (product / 1000, product % 1000);
         let up = rest > 500 || (rest == 500 && whole % 2 == 1);
         u32::try_from(whole + u64::from(up)).unwrap_or(u32::MAX)
+    }
+
+    /// The ratio in thousandths.
+    pub const fn thousandths(self) -> u32 {
+        self.thousandths
     }
 
     /// Whether it is 1: no expansion layer.
