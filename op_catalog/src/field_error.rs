@@ -18,9 +18,21 @@ impl FieldError {
         let path = path.to_string();
         let unknown =
             complaint.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`'));
+        let missing =
+            complaint.strip_prefix("missing field `").and_then(|rest| rest.split_once('`'));
+        let parent = if path == "." { String::new() } else { path.clone() };
         let Some((name, rest)) = unknown else {
-            let path = if path == "." { String::new() } else { path };
-            return Self::Invalid { path, message: complaint.to_owned() };
+            return match missing {
+                Some((name, _)) => {
+                    let path = if parent.is_empty() {
+                        name.to_owned()
+                    } else {
+                        format!("{parent}.{name}")
+                    };
+                    Self::Invalid { path, message: "this field is missing".to_owned() }
+                }
+                None => Self::Invalid { path: parent, message: complaint.to_owned() },
+            };
         };
         // The path ends at the unknown field where the format tells keys one by one, else before it.
         let path = match path.as_str() {

@@ -2,7 +2,7 @@
 //! operation is made of.
 
 use crate::layer::{Layer, LayerGraph, Primitive, ValueId, Window};
-use crate::op::Activation;
+use crate::op::{Activation, PoolKernel};
 use crate::placed_op::Shortcut;
 use crate::{FeatureMap, Network, Op, PlacedOp};
 
@@ -97,11 +97,11 @@ impl GraphBuilder {
                 self.conv(name, spec, output, activation);
             }
             Op::MaxPool { kernel } => {
-                let window = Window::new(kernel.side(), placed.stride());
+                let window = Window::new(kernel, placed.stride());
                 self.push(format!("{name}.pool"), Primitive::MaxPool(window), output);
             }
             Op::AveragePool { kernel } => {
-                let window = Window::new(kernel.side(), placed.stride());
+                let window = Window::new(kernel, placed.stride());
                 self.push(format!("{name}.pool"), Primitive::AveragePool(window), output);
             }
             Op::Classifier => {
@@ -148,9 +148,8 @@ impl ConvSpec {
 }
 
 impl Window {
-    /// A window with "same" padding for odd sides and none for even ones.
-    fn new(kernel: u32, stride: u32) -> Self {
-        Self { kernel, stride, padding: (kernel - 1) / 2 }
+    fn new(kernel: PoolKernel, stride: u32) -> Self {
+        Self { kernel: kernel.side(), stride, padding: kernel.padding() }
     }
 }
 

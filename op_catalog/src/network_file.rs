@@ -209,7 +209,7 @@ mod tests {
             ),
             (
                 r#"{"format": "network", "version": 1, "name": "x"}"#,
-                "the document: missing field `blocks`",
+                "blocks: this field is missing",
             ),
             (
                 r#"{"format": "network", "version": 1, "name": "x", "blocks": [], "block": 1}"#,

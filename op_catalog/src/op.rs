@@ -150,6 +150,10 @@ impl PoolKernel {
     pub const fn side(self) -> u32 {
         self.0
     }
+    /// Pixels around the map on each side: those that keep its size where the side is odd, else none.
+    pub const fn padding(self) -> u32 {
+        if self.0 % 2 == 1 { self.0 / 2 } else { 0 }
+    }
 }
 
 impl ExpandRatio {

@@ -160,10 +160,9 @@ fn output_map(
     stride: u32,
 ) -> Result<FeatureMap, CatalogError> {
     let side = |length: u32| match op {
-        Op::MaxPool { kernel } | Op::AveragePool { kernel } => {
-            let padding = (kernel.side() - 1) / 2;
-            (length + 2 * padding).checked_sub(kernel.side()).map_or(0, |room| room / stride + 1)
-        }
+        Op::MaxPool { kernel } | Op::AveragePool { kernel } => (length + 2 * kernel.padding())
+            .checked_sub(kernel.side())
+            .map_or(0, |room| room / stride + 1),
         _ => length.div_ceil(stride),
     };
     match op {

@@ -227,7 +227,7 @@ mod tests {
                 "classes = 1000\nclases = 1",
                 "clases: there is no such field; there are: `name`, `classes`, `width_multiplier`, `candidates`, `input`, `stem`, `stages`, `head`",
             ),
-            ("height = 224\n", "", "input: missing field `height`"),
+            ("height = 224\n", "", "input.height: this field is missing"),
             (
                 "classes = 1000",
                 "classes = -1",

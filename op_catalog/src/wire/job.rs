@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
+use crate::field_error::FieldError;
 use crate::wire::{MeasuringProtocol, PROTOCOL_VERSION, Problem, ProblemCode};
 use crate::{FeatureMap, Network, PlacedOp};
 
@@ -106,6 +107,9 @@ impl Job {
             Problem::new(ProblemCode::MalformedJson, format!("the body is not JSON: {error}"))
                 .hint("send one JSON object with the content type application/json")
         })?;
+        if !value.is_object() {
+            return Err(Problem::new(ProblemCode::InvalidValue, "the body is not a JSON object"));
+        }
         // The version comes first: a request of another version may well have other fields.
         if let Some(version) = value.get("protocol_version").and_then(serde_json::Value::as_u64) {
             check_version(version)?;
@@ -126,14 +130,14 @@ impl Job {
         check_range("batch", request.batch, Self::MAX_BATCH)?;
         check_name("label", &request.label)?;
         if request.items.is_empty() {
-            return Err(invalid("items", "a job needs at least one item".to_owned()));
+            return Err(invalid("items", "a job needs at least one item"));
         }
         let mut ids = HashSet::new();
         for (index, item) in request.items.iter().enumerate() {
             check_name(&format!("items[{index}].id"), &item.id)?;
             if !ids.insert(&item.id) {
                 let message = format!("the id `{}` stands twice", item.id);
-                return Err(invalid(&format!("items[{index}].id"), message));
+                return Err(invalid(&format!("items[{index}].id"), &message));
             }
             check_blocks(index, item, request.batch)?;
         }
@@ -211,7 +215,7 @@ impl fmt::Display for Precision {
     }
 }
 
-fn invalid(field: &str, message: String) -> Problem {
+fn invalid(field: &str, message: &str) -> Problem {
     Problem::new(ProblemCode::InvalidValue, format!("{field}: {message}")).at(field)
 }
 
@@ -230,26 +234,26 @@ fn check_range(field: &str, value: u32, high: u32) -> Result<(), Problem> {
     if (1..=high).contains(&value) {
         return Ok(());
     }
-    Err(invalid(field, format!("{value} is not between 1 and {high}")))
+    Err(invalid(field, &format!("{value} is not between 1 and {high}")))
 }
 
 fn check_name(field: &str, name: &str) -> Result<(), Problem> {
     if (1..=Job::MAX_NAME_BYTES).contains(&name.len()) {
         return Ok(());
     }
-    Err(invalid(field, format!("it has {} bytes, not 1 to {}", name.len(), Job::MAX_NAME_BYTES)))
+    Err(invalid(field, &format!("it has {} bytes, not 1 to {}", name.len(), Job::MAX_NAME_BYTES)))
 }
 
 fn check_blocks(index: usize, item: &Item, batch: u32) -> Result<(), Problem> {
     let field = format!("items[{index}].blocks");
-    let network = item.network().map_err(|error| invalid(&field, error.to_string()))?;
+    let network = item.network().map_err(|error| invalid(&field, &error.to_string()))?;
     let largest = network.lower().layers.iter().map(|layer| layer.output_map.elements()).max();
     let elements = largest.unwrap_or(0) * u64::from(batch);
     if elements > FeatureMap::MAX_ELEMENTS {
         let most = FeatureMap::MAX_ELEMENTS;
         return Err(invalid(
             &field,
-            format!("a batch of {batch} has a layer of {elements} elements, more than {most}"),
+            &format!("a batch of {batch} has a layer of {elements} elements, more than {most}"),
         ));
     }
     Ok(())
@@ -257,20 +261,15 @@ fn check_blocks(index: usize, item: &Item, batch: u32) -> Result<(), Problem> {
 
 /// Turns serde's complaint into a problem with the path of the field.
 fn field_problem(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
-    let path = error.path().to_string();
-    let complaint = error.inner().to_string();
-    let unknown = complaint.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`'));
-    let Some((name, rest)) = unknown else {
-        let message = if path == "." { complaint } else { format!("{path}: {complaint}") };
-        return Problem::new(ProblemCode::InvalidValue, message).at(path);
-    };
-    // serde's path ends at the unknown field itself or at the object that has it.
-    let field = match path.as_str() {
-        "." => name.to_owned(),
-        path if path == name || path.ends_with(&format!(".{name}")) => path.to_owned(),
-        path => format!("{path}.{name}"),
-    };
-    Problem::new(ProblemCode::UnknownField, format!("there is no field `{field}`"))
-        .hint(rest.trim_start_matches(", ").to_owned())
-        .at(field)
+    match FieldError::new(error.path(), &error.inner().to_string()) {
+        FieldError::Unknown { path, known } => {
+            Problem::new(ProblemCode::UnknownField, format!("there is no field `{path}`"))
+                .hint(format!("the fields there are: {known}"))
+                .at(path)
+        }
+        FieldError::Invalid { path, message } if path.is_empty() => {
+            Problem::new(ProblemCode::InvalidValue, message)
+        }
+        FieldError::Invalid { path, message } => invalid(&path, &message),
+    }
 }
