@@ -1,0 +1,9 @@
+//! Tests of the catalogue from outside, through its public names only.
+//!
+//! - `operations`: every operation of every built-in space and reference network holds together
+//! - `golden`: the wire's JSON, answer by answer, as the files under `tests/golden`
+//! - `requests`: which requests are refused, and with which problem; any other survives JSON
+
+mod golden;
+mod operations;
+mod requests;
