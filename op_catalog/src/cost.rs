@@ -65,3 +65,39 @@ impl Sum for Cost {
         costs.fold(Self::default(), Add::add)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::PlacedOp;
+
+    /// Counted by hand: weights x output pixels; parameters with scale and shift per channel.
+    #[test]
+    fn costs_are_what_a_person_counts() {
+        for (key, macs, parameters, weight_bytes, activation_bytes) in [
+            (
+                "conv-k3-in8x8x3-out4x4x16-s2",
+                16 * 27 * 16,
+                16 * 27 + 32,
+                4 * (16 * 27 + 16),
+                4 * 256,
+            ),
+            ("depthwise-k5-in8x8x6-out8x8x6-s1", 6 * 25 * 64, 6 * 25 + 12, 4 * 156, 4 * 384),
+            ("classifier-in7x7x8-out1x1x10-s1", 80, 90, 4 * 90, 4 * (8 + 10)),
+            ("maxpool-k2-in8x8x3-out4x4x3-s2", 0, 0, 0, 4 * 48),
+            ("zero-in8x8x3-out8x8x3-s1", 0, 0, 0, 0),
+            (
+                "mbconv-k3-e2-in4x4x8-out4x4x8-s1-skip",
+                (8 * 16 + 16 * 9 + 16 * 8) * 16,
+                8 * 16 + 32 + 16 * 9 + 32 + 16 * 8 + 16,
+                4 * (8 * 16 + 16 + 16 * 9 + 16 + 16 * 8 + 8),
+                // Expansion, depthwise, projection, sum.
+                4 * 16 * (16 + 16 + 8 + 8),
+            ),
+        ] {
+            let cost = Cost::of(&key.parse::<PlacedOp>().unwrap().lower());
+            let expected = Cost { macs, parameters, weight_bytes, activation_bytes };
+            assert_eq!(cost, expected, "{key}");
+        }
+    }
+}

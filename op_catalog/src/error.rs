@@ -82,6 +82,7 @@ pub enum CatalogError {
 
 impl CatalogError {
     /// A field that is wrong, by its path.
+    #[expect(clippy::needless_pass_by_value, reason = "errors go in as they are, to be shown")]
     pub(crate) fn field(place: impl Into<String>, message: impl ToString) -> Self {
         Self::Field { place: place.into(), message: message.to_string() }
     }

@@ -4,6 +4,13 @@
 //! [`FeatureMap`] with a stride, and its text is the key of a latency table. A [`Network`] is a chain
 //! of placed operations. Both lower to a [`LayerGraph`], the one short list of primitive layers that
 //! every interpreter reads: what is measured, trained and exported is one network by construction.
+//! [`Cost`] counts such a list, [`Weights`] fill it and [`onnx`] writes it.
+//!
+//! A [`SpaceDefinition`] is a search space as data; built, it is a [`SearchSpace`] of edges, and an
+//! [`Architecture`] chooses on each. A [`NetworkFile`] names a network in any of the JSON forms that
+//! are read, [`proxyless_config`] among them; [`mod@reference`] knows published networks by name.
+//!
+//! [`wire`] is what agent and host say to each other.
 //!
 //! ```
 //! use op_catalog::{Cost, PlacedOp};

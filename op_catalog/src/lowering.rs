@@ -135,6 +135,7 @@ impl GraphBuilder {
 }
 
 /// The numbers of a convolution that its maps do not say.
+#[derive(Clone, Copy)]
 struct ConvSpec {
     kernel: u32,
     stride: u32,

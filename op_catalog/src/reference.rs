@@ -141,7 +141,7 @@ impl Chain {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Architecture, SpaceDefinition};
+    use crate::{Architecture, Layer, SpaceDefinition};
 
     /// MACs and parameters in millions: of MobileNetV2, those of torchvision's model; of the others,
     /// counted on the published PyTorch networks.
@@ -159,11 +159,21 @@ mod tests {
         }
     }
 
-    /// torchvision: `sum(p.numel() for p in mobilenet_v2(width_mult=m).parameters())`.
+    /// Numbers in all, moving statistics included: `keras.applications.MobileNetV2(alpha=...)`, whose
+    /// widths are rounded the same.
     #[test]
-    fn mobilenet_v2_scales_as_torchvisions_does() {
-        for (name, parameters) in [("mobilenet_v2", 3_504_872), ("mobilenet_v2@1", 3_504_872)] {
-            assert_eq!(network(name).unwrap().cost().parameters, parameters, "{name}");
+    fn mobilenet_v2_scales_as_published() {
+        for (name, count) in [
+            ("mobilenet_v2", 3_538_984),
+            ("mobilenet_v2@1", 3_538_984),
+            ("mobilenet_v2@0.5", 1_987_224),
+            ("mobilenet_v2@0.75", 2_663_064),
+            ("mobilenet_v2@1.4", 6_156_712),
+        ] {
+            let layers = network(name).unwrap().lower().layers;
+            let weights = layers.iter().flat_map(Layer::weights);
+            let numbers: usize = weights.map(|(_, shape)| shape.iter().product::<usize>()).sum();
+            assert_eq!(numbers, count, "{name}");
         }
         let widths = |name| {
             let blocks = network(name).unwrap().blocks().to_vec();

@@ -222,7 +222,7 @@ mod tests {
         }
     }
 
-    /// Stem, first block and last convolution of proxyless_cpu, which is width multiplier 1.12.
+    /// Stem, first block and last convolution of `proxyless_cpu`, which is width multiplier 1.12.
     #[test]
     fn widths_scale_as_published_networks_do() {
         let widths = |multiplier: f64| {

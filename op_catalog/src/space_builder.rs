@@ -173,9 +173,9 @@ impl Chain<'_> {
             Scaling::UpOnly => multiplier > 1.0,
             Scaling::Never => false,
         };
-        let scaled = if follows { make_divisible(f64::from(width) * multiplier) } else { width };
-        check_width(&place, scaled)?;
-        Ok(scaled)
+        let channels = if follows { make_divisible(f64::from(width) * multiplier) } else { width };
+        check_width(&place, channels)?;
+        Ok(channels)
     }
 
     fn check_stride(&self, place: &str, stride: u32) -> Result<(), CatalogError> {

@@ -6,6 +6,7 @@
 //! output is named `output`; all are `[batch, channels, height, width]`, but for a classifier's output,
 //! which is `[batch, classes]`.
 
+mod attributes;
 mod folding;
 mod proto;
 mod writer;

@@ -2,12 +2,12 @@
 
 use prost::Message;
 
-use crate::layer::{BATCH_NORM_EPSILON, Window};
+use crate::onnx::attributes::{attributes, int};
 use crate::onnx::fold;
 use crate::onnx::proto::{
-    ATTRIBUTE_FLOAT, ATTRIBUTE_INT, ATTRIBUTE_INTS, AttributeProto, Dimension, DimensionValue,
-    FLOAT, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto,
-    TensorTypeProto, TypeProto, TypeValue, ValueInfoProto,
+    AttributeProto, Dimension, DimensionValue, FLOAT, GraphProto, ModelProto, NodeProto,
+    OperatorSetIdProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto, TypeValue,
+    ValueInfoProto,
 };
 use crate::weights::Tensor;
 use crate::{CatalogError, Cost, FeatureMap, Layer, LayerGraph, Primitive, ValueId, Weights};
@@ -193,7 +193,7 @@ impl Writer<'_> {
 
     fn initializer(&mut self, name: String, tensor: &Tensor) -> String {
         self.initializers.push(TensorProto {
-            dims: tensor.shape.iter().map(|length| *length as i64).collect(),
+            dims: tensor.shape.iter().map(|length| length.cast_signed() as i64).collect(),
             data_type: FLOAT,
             name: name.clone(),
             raw_data: tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect(),
@@ -209,59 +209,6 @@ impl Writer<'_> {
             }
         }
         [RELU6_LOW, RELU6_HIGH].map(str::to_owned)
-    }
-}
-
-fn attributes(primitive: Primitive) -> Vec<AttributeProto> {
-    let window = |Window { kernel, stride, padding }| {
-        vec![
-            ints("kernel_shape", &[kernel; 2]),
-            ints("pads", &[padding; 4]),
-            ints("strides", &[stride; 2]),
-        ]
-    };
-    match primitive {
-        Primitive::Conv { kernel, stride, padding, groups } => {
-            let mut attributes = window(Window { kernel, stride, padding });
-            attributes.push(int("group", groups.into()));
-            attributes
-        }
-        Primitive::BatchNorm => vec![float("epsilon", BATCH_NORM_EPSILON)],
-        Primitive::MaxPool(pool) => window(pool),
-        Primitive::AveragePool(pool) => {
-            let mut attributes = window(pool);
-            attributes.push(int("count_include_pad", 0));
-            attributes
-        }
-        Primitive::Linear => vec![int("transB", 1)],
-        Primitive::Relu6 | Primitive::GlobalAveragePool | Primitive::Add { .. } => Vec::new(),
-    }
-}
-
-fn int(name: &str, value: i64) -> AttributeProto {
-    AttributeProto {
-        name: name.to_owned(),
-        i: value,
-        r#type: ATTRIBUTE_INT,
-        ..AttributeProto::default()
-    }
-}
-
-fn ints(name: &str, values: &[u32]) -> AttributeProto {
-    AttributeProto {
-        name: name.to_owned(),
-        ints: values.iter().map(|value| i64::from(*value)).collect(),
-        r#type: ATTRIBUTE_INTS,
-        ..AttributeProto::default()
-    }
-}
-
-fn float(name: &str, value: f32) -> AttributeProto {
-    AttributeProto {
-        name: name.to_owned(),
-        f: value,
-        r#type: ATTRIBUTE_FLOAT,
-        ..AttributeProto::default()
     }
 }
 
@@ -298,6 +245,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::onnx::proto::ATTRIBUTE_INTS;
     use crate::placed_op::tests::any_placed_op;
     use crate::{PlacedOp, reference};
 
@@ -437,7 +385,7 @@ mod tests {
             let mut known: BTreeSet<&String> = written.input.iter().map(|value| &value.name).collect();
             for tensor in &written.initializer {
                 let count: i64 = tensor.dims.iter().product();
-                prop_assert_eq!(tensor.raw_data.len() as i64, 4 * count);
+                prop_assert_eq!(tensor.raw_data.len().cast_signed() as i64, 4 * count);
                 prop_assert!(known.insert(&tensor.name));
             }
             for node in &written.node {

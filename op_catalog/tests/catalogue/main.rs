@@ -4,6 +4,8 @@
 //! - `golden`: the wire's JSON, answer by answer, as the files under `tests/golden`
 //! - `requests`: which requests are refused, and with which problem; any other survives JSON
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod golden;
 mod operations;
 mod requests;

@@ -12,11 +12,11 @@ use crate::golden::job_request;
 
 /// What the agent answers to a request with one change.
 #[track_caller]
-fn check(change: impl FnOnce(&mut Value), expected: Problem) {
+fn check(change: impl FnOnce(&mut Value), expected: &Problem) {
     let mut request = serde_json::to_value(job_request()).unwrap();
     change(&mut request);
     let body = serde_json::to_vec(&request).unwrap();
-    assert_eq!(Job::parse(&body).unwrap_err(), expected);
+    assert_eq!(Job::parse(&body).unwrap_err(), *expected);
 }
 
 fn invalid(field: &str, message: &str) -> Problem {
@@ -60,7 +60,7 @@ fn an_unknown_field_is_named_by_its_whole_path() {
     };
     check(
         |request| request["speed"] = json!(1),
-        unknown(
+        &unknown(
             "speed",
             "`protocol_version`, `label`, `runtime`, `threads`, `batch`, `precision`, \
              `weight_seed`, `core`, `protocol`, `items`",
@@ -68,7 +68,7 @@ fn an_unknown_field_is_named_by_its_whole_path() {
     );
     check(
         |request| request["items"][1]["block"] = json!([]),
-        unknown("items[1].block", "`id`, `blocks`"),
+        &unknown("items[1].block", "`id`, `blocks`"),
     );
     let mut request = serde_json::to_value(job_request()).unwrap();
     request["protocol"]["warmup"] = json!(1);
@@ -86,18 +86,18 @@ fn another_protocol_version_is_refused_whatever_else_the_request_says() {
                 request["protocol_version"] = version;
                 request["field_of_another_version"] = json!(true);
             },
-            Problem::new(ProblemCode::ProtocolVersion, message)
+            &Problem::new(ProblemCode::ProtocolVersion, message)
                 .hint("use a host and an agent of the same release")
                 .at("protocol_version"),
         );
     }
     check(
         |request| request["protocol_version"] = json!(-1),
-        invalid("protocol_version", "invalid value: integer `-1`, expected u32"),
+        &invalid("protocol_version", "invalid value: integer `-1`, expected u32"),
     );
     check(
         |request| drop(request.as_object_mut().unwrap().remove("protocol_version")),
-        invalid("protocol_version", "this field is missing"),
+        &invalid("protocol_version", "this field is missing"),
     );
 }
 
@@ -127,16 +127,16 @@ fn impossible_shapes_are_refused_by_item_and_block() {
     ] {
         check(
             |request| request["items"][1]["blocks"][0] = json!(key),
-            invalid("items[1].blocks[0]", message),
+            &invalid("items[1].blocks[0]", message),
         );
     }
     check(
         |request| request["items"][0]["blocks"] = json!([]),
-        invalid("items[0].blocks", "number of blocks is 0, but must be at least 1"),
+        &invalid("items[0].blocks", "number of blocks is 0, but must be at least 1"),
     );
     check(
         |request| request["items"][1]["blocks"][1] = json!("conv-k1-in8x8x8-out8x8x8-s1"),
-        invalid(
+        &invalid(
             "items[1].blocks",
             "block 1 (`conv-k1-in8x8x8-out8x8x8-s1`) takes 8x8x8, but the block before it gives \
              16x16x8",
@@ -147,7 +147,7 @@ fn impossible_shapes_are_refused_by_item_and_block() {
             request["batch"] = json!(1024);
             request["items"][0]["blocks"] = json!(["conv-k1-in1024x1024x8-out1024x1024x8-s1"]);
         },
-        invalid(
+        &invalid(
             "items[0].blocks",
             "a batch of 1024 has a layer of 8589934592 elements, more than 268435456",
         ),
@@ -174,19 +174,19 @@ fn values_that_cannot_be_are_refused_by_field() {
     ];
     for (pointer, value, message) in cases {
         let field = pointer.trim_start_matches('/');
-        check(|request| *request.pointer_mut(pointer).unwrap() = value, invalid(field, message));
+        check(|request| *request.pointer_mut(pointer).unwrap() = value, &invalid(field, message));
     }
     check(
         |request| request["items"][1]["id"] = request["items"][0]["id"].clone(),
-        invalid("items[1].id", "the id `one block` stands twice"),
+        &invalid("items[1].id", "the id `one block` stands twice"),
     );
     check(
         |request| request["items"][0]["id"] = json!(""),
-        invalid("items[0].id", "it has 0 bytes, not 1 to 256"),
+        &invalid("items[0].id", "it has 0 bytes, not 1 to 256"),
     );
     check(
         |request| drop(request["items"][1].as_object_mut().unwrap().remove("id")),
-        invalid("items[1].id", "this field is missing"),
+        &invalid("items[1].id", "this field is missing"),
     );
 }
 
