@@ -2,20 +2,49 @@
 //! follows from them.
 //!
 //! A [`LatencyTable`] is a [`TableContext`] (device, runtime, threads, protocol) and a [`TableRow`]
-//! per operation. [`file`] reads and writes it, and is the only module that touches files.
-//! [`LatencyTable::predict`] adds up the rows of one network.
+//! per operation. [`mod@file`] reads and writes it, and is the only module that touches files.
+//! [`LatencyTable::predict`] adds up the rows of one network; [`EdgeCosts`] lays a table along a
+//! search space and gives the expected latency of its networks with the gradient that a search
+//! descends. [`Agreement`] says how well predictions fit measurements, [`TableDifference`] what
+//! separates two tables.
+//!
+//! ```
+//! use latency_tables::{EdgeCosts, LatencyTable, TableContext, TableRow};
+//! use op_catalog::{Milliseconds, SpaceDefinition};
+//! let space = SpaceDefinition::built_in("proxyless-small")?.build()?;
+//! let mut table = LatencyTable::new(TableContext::named("pixel1"));
+//! for key in table.missing(&space) {
+//!     table.insert(TableRow::imported(key, 100, Milliseconds(2.0), 0.1));
+//! }
+//! let costs = EdgeCosts::new(&space, &table)?;
+//! let logits: Vec<Vec<f64>> = costs.edges_ms().iter().map(|edge| vec![0.0; edge.len()]).collect();
+//! let expected = costs.expected_under_logits(&logits)?;
+//! assert!(expected.latency > costs.cheapest().latency);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+pub mod agreement;
 pub mod context;
+pub mod difference;
+pub mod edge_costs;
 pub mod error;
+pub mod expected;
 pub mod file;
+#[cfg(test)]
+mod fixtures;
 pub mod format;
 pub mod predict;
+pub mod proxyless_yaml;
 pub mod row;
 pub mod table;
 pub mod table_json;
 
+pub use agreement::{Agreement, Point};
 pub use context::TableContext;
+pub use difference::TableDifference;
+pub use edge_costs::{EdgeCosts, PricedArchitecture};
 pub use error::TableError;
+pub use expected::ExpectedLatency;
 pub use format::Format;
 pub use predict::BlockLatency;
 pub use row::{RowHeadline, RowSource, RowStatistic, TableRow};

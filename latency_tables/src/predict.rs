@@ -49,3 +49,55 @@ impl LatencyTable {
             .collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TableContext;
+    use crate::fixtures::row;
+
+    const BLOCKS: [&str; 4] = [
+        "conv-k3-in8x8x3-out4x4x8-s2",
+        "zero-in4x4x8-out4x4x8-s1",
+        "mbconv-k3-e3-in4x4x8-out4x4x8-s1-skip",
+        "mbconv-k3-e3-in4x4x8-out4x4x8-s1-skip",
+    ];
+
+    fn network() -> Network {
+        Network::new(BLOCKS.map(|key| key.parse().unwrap()).to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_prediction_is_the_sum_over_blocks_and_a_skip_is_free() {
+        let mut table = LatencyTable::new(TableContext::named("x"));
+        table.insert(row(BLOCKS[0].parse().unwrap(), 1.5));
+        table.insert(row(BLOCKS[2].parse().unwrap(), 0.25));
+        assert_eq!(table.predict(&network()).unwrap(), Milliseconds(2.0));
+        let parts: Vec<f64> = table
+            .block_latencies(&network())
+            .unwrap()
+            .iter()
+            .map(|block| block.latency.0)
+            .collect();
+        assert_eq!(parts, [1.5, 0.0, 0.25, 0.25]);
+    }
+
+    #[test]
+    fn all_missing_keys_are_listed_each_once_and_the_message_names_the_first() {
+        let table = LatencyTable::new(TableContext::named("x"));
+        let error = table.predict(&network()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("the table lacks 2 keys: `{}`, `{}`", BLOCKS[2], BLOCKS[0])
+        );
+        let channels =
+            |channels: u32| format!("conv-k3-in8x8x{channels}-out8x8x{}-s1", channels + 1);
+        let long = (1..9).map(|c| channels(c).parse().unwrap()).collect();
+        let error = table.predict(&Network::new(long).unwrap()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the table lacks 8 keys: `conv-k3-in8x8x1-out8x8x2-s1`, `conv-k3-in8x8x2-out8x8x3-s1`, \
+             `conv-k3-in8x8x3-out8x8x4-s1` and 5 more"
+        );
+    }
+}

@@ -75,3 +75,43 @@ impl LatencyTable {
         self.missing(space).is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use op_catalog::wire::row::FailureKind;
+
+    use super::*;
+    use crate::fixtures::{row, small_space, table_of};
+
+    fn failure() -> Failure {
+        Failure {
+            kind: FailureKind::ChildDied,
+            message: "killed by SIGKILL".to_owned(),
+            attempts: 2,
+        }
+    }
+
+    #[test]
+    fn a_partial_table_says_what_is_missing_and_what_failed() {
+        let space = small_space();
+        let mut table = table_of(&space);
+        assert!(table.complete(&space));
+        let lost = *space.placed_ops().first().unwrap();
+        table.rows.remove(&lost);
+        table.insert_failed(lost, failure());
+        assert_eq!(table.missing(&space), [lost]);
+        assert!(!table.complete(&space));
+        assert!(table.failed().eq([(&lost, &failure())]));
+    }
+
+    #[test]
+    fn a_row_ends_its_failure_and_no_failure_ends_a_row() {
+        let mut table = LatencyTable::new(TableContext::named("x"));
+        let key = "conv-k3-in8x8x3-out4x4x8-s2".parse().unwrap();
+        table.insert_failed(key, failure());
+        table.insert(row(key, 1.0));
+        assert_eq!(table.failed().len(), 0);
+        table.insert_failed(key, failure());
+        assert_eq!((table.rows().len(), table.failed().len()), (1, 0));
+    }
+}
