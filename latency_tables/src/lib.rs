@@ -25,6 +25,7 @@
 
 pub mod agreement;
 pub mod context;
+pub mod csv;
 pub mod difference;
 pub mod edge_costs;
 pub mod error;

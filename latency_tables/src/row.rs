@@ -3,7 +3,7 @@
 
 use op_catalog::wire::Measurement;
 use op_catalog::wire::row::{Condition, Flag, Headline, HeadlineStatistic, ThreadCpu};
-use op_catalog::{Milliseconds, PlacedOp};
+use op_catalog::{Cost, Milliseconds, PlacedOp};
 use serde::{Deserialize, Serialize};
 
 use crate::TableError;
@@ -161,6 +161,11 @@ impl TableRow {
     /// The value that predictions add up.
     pub fn headline(&self) -> Milliseconds {
         self.headline.value
+    }
+
+    /// Multiply-accumulates of the operation on one image.
+    pub fn macs(&self) -> u64 {
+        Cost::of(&self.key.lower()).macs
     }
 
     /// Refuses numbers that no measurement gives.
