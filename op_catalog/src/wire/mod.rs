@@ -11,7 +11,7 @@ pub mod protocol;
 pub mod row;
 pub mod status;
 
-pub use device::{DeviceInfo, LiveState};
+pub use device::{DeviceInfo, LiveState, RuntimeInfo};
 pub use job::{Item, Job, JobId, JobRequest, Precision, Runtime};
 pub use problem::{Problem, ProblemCode};
 pub use protocol::{HeadlineChoice, MeasuringProtocol};
