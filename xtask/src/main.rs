@@ -1,2 +1,64 @@
-//! placeholder
-fn main() {}
+//! The project's own commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask bench`.
+
+mod demo;
+mod process;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use process::{binary, cargo, run};
+
+/// The project's own commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Profile this machine, predict and verify: a real agent, a real table, in about five minutes.
+    Demo(demo::Demo),
+    /// Run all the tests.
+    Test {
+        /// Passed on to `cargo test`, e.g. the name of a test.
+        arguments: Vec<String>,
+    },
+    /// Measure how much a table changes when nothing did.
+    Bench {
+        /// The search space.
+        #[arg(default_value = "proxyless-mobile")]
+        space: String,
+    },
+}
+
+fn main() -> ExitCode {
+    match execute(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            process::say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Demo(demo) => demo.run(),
+        Command::Test { arguments } => {
+            // The tests start both programs, so both are built, in the profile of the tests.
+            run(cargo().args(["build", "--package", "device_agent", "--package", "host"]))?;
+            run(cargo().args(["test", "--workspace"]).args(arguments))
+        }
+        Command::Bench { space } => {
+            run(cargo().args(["build", "--package", "device_agent"]))?;
+            let agent = binary("device_agent")?;
+            run(cargo()
+                .args(["run", "--quiet", "--package", "tests", "--example", "repeatability", "--"])
+                .arg(agent)
+                .arg(space))
+        }
+    }
+}
