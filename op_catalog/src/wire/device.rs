@@ -94,7 +94,7 @@ pub struct MeasuringAbilities {
 /// What a device is doing now.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LiveState {
-    /// Whether a measurement is under way; parts that would disturb it are then `null`.
+    /// Whether a measurement is under way.
     pub measuring: bool,
     /// Frequency of each core in MHz, in the order of the cores.
     pub core_frequencies_mhz: Option<Vec<Option<f64>>>,

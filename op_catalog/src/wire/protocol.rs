@@ -10,7 +10,8 @@ use crate::wire::{Problem, ProblemCode};
 /// How every item of a job is measured.
 ///
 /// Items are measured in *rounds*: a round visits each unfinished item once, in a shuffled order, in
-/// a fresh child process. A *visit* instantiates the item afresh, warms it up and takes samples. The
+/// a fresh child process, and is cut into *legs* of a few items with a canary before, between and after
+/// them. A *visit* instantiates the item afresh, warms it up and takes samples. The
 /// median of a visit's samples is one draw of the item's latency; the confidence interval is that of
 /// the median over visits, because samples within a visit share their place in memory.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -43,7 +44,7 @@ pub struct MeasuringProtocol {
     pub max_timer_share: f64,
     /// Which statistic a row's headline value is.
     pub headline: HeadlineChoice,
-    /// A round whose canary drifts by more than this share is repeated ...
+    /// A leg around which the canary drifts by more than this share is repeated ...
     pub max_drift: f64,
     /// ... at most so many times, then kept and flagged.
     pub round_repeats: u32,

@@ -152,7 +152,7 @@ pub enum Condition {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Flag {
-    /// A round with this item drifted even after its repeats.
+    /// The canary drifted around one of its visits even after the repeats.
     Drift,
     /// Fewer than half of the samples were free of involuntary context switches, and the headline is
     /// wall time.
