@@ -1,0 +1,23 @@
+//! Output is what the program says: data on stdout, everything for people on stderr.
+
+use std::io::{self, ErrorKind, Write};
+
+use serde::Serialize;
+
+/// Writes data and a line's end to stdout. A reader that went away has what it wanted.
+pub(crate) fn data(text: &str) -> anyhow::Result<()> {
+    match writeln!(io::stdout(), "{}", text.trim_end_matches('\n')) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Writes a value as JSON to stdout.
+pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
+    data(&serde_json::to_string_pretty(value)?)
+}
+
+/// Writes a line to stderr. Where that cannot be done, there is nobody to tell.
+pub(crate) fn note(text: &str) {
+    _ = writeln!(io::stderr(), "{text}");
+}
