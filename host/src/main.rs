@@ -1,2 +1,60 @@
-//! placeholder
-fn main() {}
+//! The host's program: asks agents to measure, keeps what they say in latency tables, and predicts from
+//! these.
+//!
+//! [`profile`] turns a search space into a job, follows it through an [`agent_client`] and keeps each row
+//! in a [`journal`] until the table is written. [`verify`] measures whole networks the same way.
+//! [`connection`] finds the device: one of the [`registry`], or an agent that [`local_agent`] starts.
+
+mod agent_client;
+mod cli;
+mod connection;
+mod devices;
+mod doctor;
+mod hint;
+mod journal;
+mod local_agent;
+mod output;
+mod predict;
+mod profile;
+mod progress;
+mod registry;
+mod report;
+mod resolve;
+mod table_commands;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let level = ["warn", "info", "debug"][usize::from(cli.verbose).min(2)];
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    run(&cli.command).unwrap_or_else(|error| {
+        output::note(&format!("error: {error:#}"));
+        if let Some(hint) = hint::of(&error) {
+            output::note(&format!("hint: {hint}"));
+        }
+        ExitCode::FAILURE
+    })
+}
+
+fn run(command: &Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Devices(command) => devices::run(command),
+        Command::Profile(args) => profile::run(args),
+        Command::Predict(args) => predict::run(args),
+        Command::Verify(args) => verify::run(args),
+        Command::Table(command) => table_commands::run(command),
+    }
+}
+
+/// Runs something that waits for agents.
+fn wait_for<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}

@@ -69,7 +69,7 @@ fn draw(area: &Area, report: &VerifyReport, title: &str) -> anyhow::Result<()> {
     for kind in [NetworkKind::Random, NetworkKind::Reference] {
         points(&mut chart, report.networks(), kind)?;
     }
-    names(&mut chart, report.networks(), (low, high))?;
+    names(&mut chart, report.networks())?;
     chart
         .configure_series_labels()
         .position(SeriesLabelPosition::LowerRight)
@@ -95,7 +95,8 @@ fn heading(area: &Area, title: &str, summary: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The same range on both axes, so that the diagonal is one, with room around the points.
+/// The same range on both axes, so that the diagonal is one, with room around the points and for the
+/// names of those near the edge.
 fn range(networks: &[VerifiedNetwork]) -> (f64, f64) {
     let numbers = networks
         .iter()
@@ -103,8 +104,26 @@ fn range(networks: &[VerifiedNetwork]) -> (f64, f64) {
     let (low, high) = numbers.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), number| {
         (low.min(number), high.max(number))
     });
-    let room = if low < high { 0.08 * (high - low) } else { 0.1 * high.max(1e-3) };
-    ((low - room).max(0.0), high + room)
+    let span = if low < high { high - low } else { 0.1 * high.max(1e-3) };
+    let room = |names_end_there: fn(&VerifiedNetwork) -> bool, edge: f64| {
+        let is_crowded = networks.iter().any(|network| {
+            let is_near = (network.predicted.0 - edge).abs() < NAME_ROOM * span;
+            network.kind == NetworkKind::Reference && names_end_there(network) && is_near
+        });
+        span * if is_crowded { NAME_ROOM } else { 0.08 }
+    };
+    let (room_low, room_high) =
+        (room(is_under_predicted, low), room(|n| !is_under_predicted(n), high));
+    ((low - room_low).max(0.0), high + room_high)
+}
+
+/// How much of the range the longest name takes.
+const NAME_ROOM: f64 = 0.25;
+
+/// Whether the point is above the diagonal. Its name then stands to the left, else to the right: away
+/// from the diagonal.
+fn is_under_predicted(network: &VerifiedNetwork) -> bool {
+    network.predicted < network.measured
 }
 
 fn diagonal(chart: &mut Chart, low: f64, high: f64) -> anyhow::Result<()> {
@@ -150,16 +169,12 @@ fn points(
     Ok(())
 }
 
-/// Names of the reference networks beside their points, on the side where there is room.
-fn names(
-    chart: &mut Chart,
-    networks: &[VerifiedNetwork],
-    (low, high): (f64, f64),
-) -> anyhow::Result<()> {
+/// Names of the reference networks beside their points.
+fn names(chart: &mut Chart, networks: &[VerifiedNetwork]) -> anyhow::Result<()> {
     let named = networks.iter().filter(|network| network.kind == NetworkKind::Reference);
     let labels = named.map(|network| {
-        let on_the_left = network.predicted.0 > f64::midpoint(low, high);
-        let (offset, side) = if on_the_left { (-10, HPos::Right) } else { (10, HPos::Left) };
+        let (offset, side) =
+            if is_under_predicted(network) { (-11, HPos::Right) } else { (11, HPos::Left) };
         let style = (FONT, 14).into_font().color(&REFERENCE_COLOUR);
         EmptyElement::at((network.predicted.0, network.measured.0))
             + Text::new(network.name.clone(), (offset, 0), style.pos(Pos::new(side, VPos::Center)))

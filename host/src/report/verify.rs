@@ -127,7 +127,7 @@ impl VerifyReport {
         };
         let rank = |rank: Option<f64>| rank.map_or("-".to_owned(), |rank| format!("{rank:.3}"));
         format!(
-            "MAPE {:.2} %   bias {:+.2} %   RMSE {:.3} ms   Spearman {}   Kendall {}   ({})",
+            "MAPE {:.2} %, bias {:+.2} %, RMSE {:.3} ms, Spearman {}, Kendall {} over {}",
             agreement.mape_percent,
             agreement.bias_percent,
             agreement.rmse_ms,
@@ -178,7 +178,7 @@ pub(crate) mod tests {
         random-2                  31.50         34.60   34.25 .. 34.95     -8.96
         random-3                  35.00         38.00   37.62 .. 38.38     -7.89   not converged
 
-        MAPE 8.51 %   bias -8.51 %   RMSE 2.920 ms   Spearman 1.000   Kendall 1.000   (5 networks)
+        MAPE 8.51 %, bias -8.51 %, RMSE 2.920 ms, Spearman 1.000, Kendall 1.000 over 5 networks
         ");
     }
 

@@ -1,0 +1,66 @@
+//! A local agent is one that the host starts on its own machine, for as long as it needs it.
+
+use std::env::consts::EXE_SUFFIX;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, bail};
+
+use crate::hint::WithHint;
+
+/// Environment variable with the agent's program.
+const AGENT_VARIABLE: &str = "DEVICE_AGENT";
+
+/// A running agent, stopped when dropped. What it has finished lies in its spool.
+pub(crate) struct LocalAgent {
+    process: Child,
+    /// Where it listens.
+    pub(crate) url: String,
+}
+
+impl LocalAgent {
+    /// Starts an agent that keeps its jobs in `spool`.
+    pub(crate) fn start(program: Option<&Path>, spool: &Path) -> anyhow::Result<Self> {
+        let program = find(program)?;
+        let mut process = Command::new(&program)
+            .args(["serve", "--listen", "127.0.0.1:0", "--exit-with-parent", "--spool"])
+            .arg(spool)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("starting {}", program.display()))?;
+        let output = process.stdout.take().context("the agent's output")?;
+        let mut line = String::new();
+        BufReader::new(output).read_line(&mut line).context("reading where the agent listens")?;
+        let told: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+        let Some(address) = told["listening"].as_str() else {
+            let _ = process.kill();
+            bail!("{} did not say where it listens", program.display());
+        };
+        Ok(Self { url: format!("http://{address}"), process })
+    }
+}
+
+impl Drop for LocalAgent {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The agent's program: the one asked for, the environment's, or the one beside this program.
+fn find(asked: Option<&Path>) -> anyhow::Result<PathBuf> {
+    let from_environment = || std::env::var_os(AGENT_VARIABLE).map(PathBuf::from);
+    let beside = || Some(std::env::current_exe().ok()?.with_file_name(format!("device_agent{EXE_SUFFIX}")));
+    let program = asked.map(Path::to_owned).or_else(from_environment).or_else(beside);
+    match program {
+        Some(program) if program.is_file() => Ok(program),
+        program => {
+            let place = program.map_or_else(|| "beside host".to_owned(), |path| path.display().to_string());
+            Err(anyhow::anyhow!("there is no agent to start at {place}")).hint(format!(
+                "build it with `cargo build --package device_agent`, or name it with --agent-binary or {AGENT_VARIABLE}"
+            ))
+        }
+    }
+}
