@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use latency_tables::{BlockLatency, LatencyTable, TableError, file};
+use latency_tables::{BlockLatency, LatencyTable, TableError};
 use op_catalog::Milliseconds;
 use serde_json::json;
 
@@ -32,7 +32,7 @@ pub(crate) struct PredictArgs {
 
 /// Runs the command.
 pub(crate) fn run(args: &PredictArgs) -> anyhow::Result<ExitCode> {
-    let table = file::read(&args.table)?;
+    let table = resolve::table(&args.table)?;
     let space = resolve::space_for(&table, args.space.as_deref())?;
     let named = resolve::network(&args.arch, space.as_ref())?;
     let blocks = price(&table, &named)?;

@@ -1,10 +1,12 @@
-//! Resolving turns what a user names, a space or a network by name or by file, into the thing itself.
+//! Resolving turns what a user names, a table, a space or a network, by file or by name, into the thing
+//! itself.
 
+use std::error::Error;
 use std::fs;
 use std::path::Path;
 
 use anyhow::Context;
-use latency_tables::LatencyTable;
+use latency_tables::{LatencyTable, TableError, file};
 use op_catalog::{Network, NetworkFile, SearchSpace, SpaceDefinition, reference};
 
 use crate::hint::WithHint;
@@ -14,6 +16,20 @@ use crate::hint::WithHint;
 pub(crate) struct NamedNetwork {
     pub(crate) name: String,
     pub(crate) network: Network,
+}
+
+/// The table in a file.
+pub(crate) fn table(path: &Path) -> anyhow::Result<LatencyTable> {
+    let is_foreign = |error: &TableError| {
+        let source = error.source().and_then(|source| source.downcast_ref::<TableError>());
+        matches!(source, Some(TableError::UnknownFormat { .. }))
+    };
+    match file::read(path) {
+        Err(error) if is_foreign(&error) => {
+            Err(error).hint("`host table import` turns a published table into a table file")
+        }
+        result => Ok(result?),
+    }
 }
 
 /// A space by its built-in name or by the path of a TOML file.
@@ -103,6 +119,18 @@ mod tests {
         let found = network(path.to_str().unwrap(), None).unwrap();
         assert_eq!(found.name, "found");
         assert_eq!(found.network, space.network(&architecture).unwrap());
+    }
+
+    #[test]
+    fn a_file_of_another_format_is_refused_with_the_command_that_reads_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("published.yaml");
+        fs::write(&path, "Logits-input:7x7x1280-output:1000: {count: 1, mean: 1.0, var: 0.1}")
+            .unwrap();
+        let error = table(&path).unwrap_err();
+        assert!(hint::of(&error).unwrap().contains("host table import"), "{error:#}");
+        let error = table(&folder.path().join("lost.json")).unwrap_err();
+        assert_eq!(hint::of(&error), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::anyhow;
 use clap::Args;
-use latency_tables::{LatencyTable, TableRow, file};
+use latency_tables::{LatencyTable, TableRow};
 use op_catalog::wire::row::Failure;
 use op_catalog::{PlacedOp, SearchSpace};
 use serde::Serialize;
@@ -57,7 +57,7 @@ struct DoubtfulRow {
 
 /// Runs the command.
 pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
-    let table = file::read(&args.table)?;
+    let table = resolve::table(&args.table)?;
     let space = resolve::space_for(&table, args.space.as_deref())?
         .ok_or_else(|| anyhow!("the table does not say for which space it was made"))
         .hint("name the space with --space")?;

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use latency_tables::TableDifference;
 use latency_tables::difference::{Intervals, RowDifference};
-use latency_tables::{TableDifference, file};
 use op_catalog::PlacedOp;
 
 use crate::report::Column::{Number, Text};
-use crate::{output, report};
+use crate::{output, report, resolve};
 
 /// Arguments of `host table diff`.
 #[derive(Args, Debug)]
@@ -27,7 +27,7 @@ pub(crate) struct DiffArgs {
 
 /// Runs the command.
 pub(crate) fn run(args: &DiffArgs) -> anyhow::Result<ExitCode> {
-    let (first, second) = (file::read(&args.first)?, file::read(&args.second)?);
+    let (first, second) = (resolve::table(&args.first)?, resolve::table(&args.second)?);
     let difference = TableDifference::between(&first, &second);
     if args.json {
         output::json(&difference)?;

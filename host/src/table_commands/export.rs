@@ -9,7 +9,7 @@ use latency_tables::proxyless_yaml::{Exported, ExportedValue};
 use latency_tables::{LatencyTable, csv, file, proxyless_yaml};
 use serde_json::json;
 
-use crate::{output, report};
+use crate::{output, report, resolve};
 
 /// Arguments of `host table export`.
 #[derive(Args, Debug)]
@@ -51,7 +51,7 @@ enum Value {
 
 /// Runs the command.
 pub(crate) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
-    let table = file::read(&args.table)?;
+    let table = resolve::table(&args.table)?;
     let Exported { text, left_out } = export(&table, args)?;
     let written = table.rows().len() - left_out.len();
     if written == 0 {

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use latency_tables::{LatencyTable, TableRow, file};
+use latency_tables::{LatencyTable, TableRow};
 use serde_json::json;
 
 use crate::report::Column::{Number, Text};
 use crate::report::context;
-use crate::{output, report};
+use crate::{output, report, resolve};
 
 /// Arguments of `host table show`.
 #[derive(Args, Debug)]
@@ -55,7 +55,7 @@ enum Doubt {
 
 /// Runs the command.
 pub(crate) fn run(args: &ShowArgs) -> anyhow::Result<ExitCode> {
-    let table = file::read(&args.table)?;
+    let table = resolve::table(&args.table)?;
     let rows = selected(&table, args);
     if args.json {
         let failed: Vec<_> =
