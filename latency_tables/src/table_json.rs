@@ -25,12 +25,19 @@ struct TableDocument {
     failed: Vec<FailedItem>,
 }
 
-/// An operation that could not be measured.
-#[derive(Serialize, Deserialize)]
-struct FailedItem {
-    key: PlacedOp,
+/// An operation that could not be measured, as it stands in a file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FailedItem {
+    /// The operation.
+    pub key: PlacedOp,
+    /// Why not.
     #[serde(flatten)]
-    failure: Failure,
+    pub failure: Failure,
+}
+
+/// The operations of a table that could not be measured, in the order of their keys.
+pub fn failed_items(table: &LatencyTable) -> impl Iterator<Item = FailedItem> {
+    table.failed().map(|(&key, failure)| FailedItem { key, failure: failure.clone() })
 }
 
 /// Reads a table.
@@ -68,16 +75,13 @@ pub fn print(table: &LatencyTable) -> Result<String, TableError> {
     for row in table.rows() {
         row.check()?;
     }
-    let failed = table.failed();
     let document = TableDocument {
         format: FORMAT_NAME.to_owned(),
         version: FORMAT_VERSION,
         context: table.context.clone(),
         space: table.space().cloned(),
         rows: table.rows().cloned().collect(),
-        failed: failed
-            .map(|(&key, failure)| FailedItem { key, failure: failure.clone() })
-            .collect(),
+        failed: failed_items(table).collect(),
     };
     let text = serde_json::to_string_pretty(&document)
         .map_err(|error| TableError::Field { place: ".".to_owned(), message: error.to_string() })?;

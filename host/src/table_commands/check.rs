@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::anyhow;
 use clap::Args;
+use latency_tables::table_json::{self, FailedItem};
 use latency_tables::{LatencyTable, TableRow};
 use op_catalog::wire::row::Failure;
 use op_catalog::{PlacedOp, SearchSpace};
@@ -35,16 +36,9 @@ struct Finding {
     usable: bool,
     rows_needed: usize,
     missing: Vec<PlacedOp>,
-    failed: Vec<FailedRow>,
+    failed: Vec<FailedItem>,
     unconverged: Vec<DoubtfulRow>,
     flagged: Vec<DoubtfulRow>,
-}
-
-/// A missing row whose operation could not be measured.
-#[derive(Debug, Serialize)]
-struct FailedRow {
-    key: PlacedOp,
-    failure: Failure,
 }
 
 /// A row with the names of its unmet conditions or of its flags.
@@ -74,7 +68,7 @@ impl Finding {
     fn of(table: &LatencyTable, space: &SearchSpace) -> Self {
         let needed = space.placed_ops();
         let missing = table.missing(space);
-        let failed = table.failed().filter(|(key, _)| needed.contains(key));
+        let failed = table_json::failed_items(table).filter(|item| needed.contains(&item.key));
         let rows: Vec<&TableRow> = table.rows().filter(|row| needed.contains(&row.key)).collect();
         let doubtful = |doubts: fn(&TableRow) -> Vec<String>| -> Vec<DoubtfulRow> {
             let doubtful = rows.iter().map(|row| DoubtfulRow {
@@ -88,9 +82,7 @@ impl Finding {
             space: space.name().to_owned(),
             usable: missing.is_empty(),
             rows_needed: needed.len(),
-            failed: failed
-                .map(|(&key, failure)| FailedRow { key, failure: failure.clone() })
-                .collect(),
+            failed: failed.collect(),
             unconverged: doubtful(|row| row.unmet.iter().map(report::name_of).collect()),
             flagged: doubtful(|row| row.flags.iter().map(report::name_of).collect()),
             missing,
@@ -112,7 +104,7 @@ impl Finding {
             }
         };
         let has_failed = |key: &&PlacedOp| failed.iter().any(|row| row.key == **key);
-        section("failed", failed.iter().map(FailedRow::text).collect());
+        section("failed", failed.iter().map(failed_text).collect());
         let unmeasured = missing.iter().filter(|key| !has_failed(key));
         section("not measured", unmeasured.map(ToString::to_string).collect());
         section("not converged", unconverged.iter().map(DoubtfulRow::text).collect());
@@ -121,11 +113,9 @@ impl Finding {
     }
 }
 
-impl FailedRow {
-    fn text(&self) -> String {
-        let Failure { message, attempts, .. } = &self.failure;
-        format!("{}: {message} ({})", self.key, report::count(*attempts as usize, "attempt"))
-    }
+fn failed_text(item: &FailedItem) -> String {
+    let Failure { message, attempts, .. } = &item.failure;
+    format!("{}: {message} ({})", item.key, report::count(*attempts as usize, "attempt"))
 }
 
 impl DoubtfulRow {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use latency_tables::{LatencyTable, TableRow};
+use latency_tables::{LatencyTable, TableRow, table_json};
 use serde_json::json;
 
 use crate::report::Column::{Number, Text};
@@ -58,8 +58,7 @@ pub(crate) fn run(args: &ShowArgs) -> anyhow::Result<ExitCode> {
     let table = resolve::table(&args.table)?;
     let rows = selected(&table, args);
     if args.json {
-        let failed: Vec<_> =
-            table.failed().map(|(key, failure)| json!({"key": key, "failure": failure})).collect();
+        let failed: Vec<_> = table_json::failed_items(&table).collect();
         output::json(&json!({
             "context": table.context,
             "space": table.space(),
