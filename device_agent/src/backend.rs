@@ -8,7 +8,11 @@ mod tract;
 use op_catalog::Network;
 use op_catalog::wire::{Precision, Runtime, RuntimeInfo};
 
-use crate::clock::{Clock, SystemClock, VirtualClock};
+#[cfg(feature = "tract")]
+use crate::clock::SystemClock;
+use crate::clock::{Clock, VirtualClock};
+#[cfg(feature = "tract")]
+use crate::measuring::canary;
 
 /// How the items of a job are run, all alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +47,8 @@ pub(crate) trait Runnable {
 pub(crate) struct Bench {
     pub(crate) backend: Box<dyn Backend>,
     pub(crate) clock: Box<dyn Clock>,
+    /// Time of the canary in nanoseconds.
+    pub(crate) canary: fn() -> u64,
 }
 
 /// The runtimes of this build.
@@ -68,11 +74,12 @@ pub(crate) fn bench(runtime: Runtime, threads: u32, item_seed: u64) -> Option<Be
         Runtime::Tract => Some(Bench {
             backend: Box::new(tract::Tract::new(threads)),
             clock: Box::new(SystemClock),
+            canary: canary::run,
         }),
         Runtime::Mock => {
             let clock = VirtualClock::default();
             let backend = mock::Mock::new(clock.clone(), item_seed);
-            Some(Bench { backend: Box::new(backend), clock: Box::new(clock) })
+            Some(Bench { backend: Box::new(backend), clock: Box::new(clock), canary: || 0 })
         }
         _ => None,
     }

@@ -1,5 +1,5 @@
-//! A runner measures one job from wherever it stands to its end: rounds of legs, a canary around each
-//! leg, every visit and row on disk before anybody is told.
+//! A runner measures one job from wherever it stands to its end: rounds of visits, a canary around each
+//! visit, every visit and row on disk before anybody is told.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use op_catalog::wire::{JobRequest, Row};
 
 use crate::child::{Child, ChildLost};
 use crate::measuring::assessment::{HeadlineRule, JudgedVisit, Steadiness};
-use crate::measuring::canary::drift;
+use crate::measuring::canary::UsualSpeed;
 use crate::measuring::visit::Visit;
 use crate::schedule::Schedule;
 use crate::spool::{JobFolder, LogLine, Stored};
@@ -41,6 +41,7 @@ pub(crate) struct Runner<'a, O: Observer> {
     observer: &'a O,
     child: Option<Child>,
     last_canary: Option<CanaryPoint>,
+    usual_speed: UsualSpeed,
     children: u64,
     earlier: Milliseconds,
     started: Instant,
@@ -58,10 +59,14 @@ impl<'a, O: Observer> Runner<'a, O> {
         let request = stored.job.request().clone();
         let mut schedule = Schedule::new(request.clone(), rule);
         let mut earlier = Milliseconds(0.0);
+        let mut usual_speed = UsualSpeed::default();
         for line in stored.log {
             match line {
                 LogLine::Visit { item, judged } => schedule.visited(item, judged),
-                LogLine::Canary(point) => earlier = point.at,
+                LogLine::Canary(point) => {
+                    earlier = point.at;
+                    usual_speed.note(point.time.0);
+                }
                 LogLine::Round => schedule.remember_round(),
             }
         }
@@ -76,6 +81,7 @@ impl<'a, O: Observer> Runner<'a, O> {
             observer,
             child: None,
             last_canary: None,
+            usual_speed,
             children: 0,
             earlier,
             started: Instant::now(),
@@ -92,13 +98,14 @@ impl<'a, O: Observer> Runner<'a, O> {
             self.finish(item)?;
         }
         loop {
-            let legs = self.schedule.next_round();
-            if legs.is_empty() {
+            let items = self.schedule.next_round();
+            if items.is_empty() {
                 return Ok(());
             }
             self.folder.log(&[LogLine::Round])?;
-            for leg in legs {
-                self.leg(leg).await?;
+            for item in items {
+                self.visit_steadily(item).await?;
+                self.observer.moved(&self.schedule, self.elapsed());
             }
             if let Some(child) = self.child.take() {
                 child.dismiss().await;
@@ -108,43 +115,31 @@ impl<'a, O: Observer> Runner<'a, O> {
         }
     }
 
-    /// Visits some items between two canaries, again if the device drifted.
-    async fn leg(&mut self, mut items: Vec<usize>) -> anyhow::Result<()> {
+    /// Visits an item between two canaries, again if the device was slower than usual around it.
+    async fn visit_steadily(&mut self, item: usize) -> anyhow::Result<()> {
         for repeat in 0..=self.request.protocol.round_repeats {
             let before = match self.last_canary.take() {
                 Some(point) => point,
                 None => self.canary().await?,
             };
-            let visits = self.visit_all(&mut items).await?;
+            let visit = match self.visit(item).await {
+                Ok(visit) => visit,
+                Err(failure) => {
+                    let row = self.schedule.fail(item, failure);
+                    return self.write_row(&row);
+                }
+            };
             let after = self.canary().await?;
-            let drifted = drift((before.time.0 * 1e6) as u64, (after.time.0 * 1e6) as u64);
+            let drift = self.usual_speed.drift(before.time.0.max(after.time.0));
             self.last_canary = Some(after);
-            let is_steady = drifted <= self.request.protocol.max_drift;
-            if is_steady || repeat == self.request.protocol.round_repeats {
-                let steadiness = if is_steady { Steadiness::Steady } else { Steadiness::Drifting };
-                return self.accept(visits, steadiness);
+            if drift <= self.request.protocol.max_drift {
+                return self.accept(item, JudgedVisit { steadiness: Steadiness::Steady, visit });
+            }
+            if repeat == self.request.protocol.round_repeats {
+                return self.accept(item, JudgedVisit { steadiness: Steadiness::Drifting, visit });
             }
         }
         Ok(())
-    }
-
-    /// Visits each item once. Items that fail get their row at once and leave the list.
-    async fn visit_all(&mut self, items: &mut Vec<usize>) -> anyhow::Result<Vec<(usize, Visit)>> {
-        let mut visits = Vec::with_capacity(items.len());
-        for item in std::mem::take(items) {
-            match self.visit(item).await {
-                Ok(visit) => {
-                    visits.push((item, visit));
-                    items.push(item);
-                }
-                Err(failure) => {
-                    let row = self.schedule.fail(item, failure);
-                    self.write_row(&row)?;
-                }
-            }
-            self.observer.moved(&self.schedule, self.elapsed());
-        }
-        Ok(visits)
     }
 
     async fn visit(&mut self, item: usize) -> Result<Visit, Failure> {
@@ -193,6 +188,7 @@ impl<'a, O: Observer> Runner<'a, O> {
             frequency_mhz,
         };
         self.folder.log(&[LogLine::Canary(point.clone())])?;
+        self.usual_speed.note(point.time.0);
         self.observer.canary(&point);
         Ok(point)
     }
@@ -228,27 +224,11 @@ impl<'a, O: Observer> Runner<'a, O> {
         Ok(child)
     }
 
-    /// Writes a leg's visits down, and the rows that they complete.
-    fn accept(
-        &mut self,
-        visits: Vec<(usize, Visit)>,
-        steadiness: Steadiness,
-    ) -> anyhow::Result<()> {
-        let visits: Vec<(usize, JudgedVisit)> = visits
-            .into_iter()
-            .map(|(item, visit)| (item, JudgedVisit { steadiness, visit }))
-            .collect();
-        let lines: Vec<LogLine> = visits
-            .iter()
-            .map(|(item, judged)| LogLine::Visit { item: *item, judged: judged.clone() })
-            .collect();
-        self.folder.log(&lines)?;
-        for (item, judged) in visits {
-            self.schedule.visited(item, judged);
-            self.finish(item)?;
-        }
-        self.observer.moved(&self.schedule, self.elapsed());
-        Ok(())
+    /// Writes a visit down, and the row that it completes.
+    fn accept(&mut self, item: usize, judged: JudgedVisit) -> anyhow::Result<()> {
+        self.folder.log(&[LogLine::Visit { item, judged: judged.clone() }])?;
+        self.schedule.visited(item, judged);
+        self.finish(item)
     }
 
     fn finish(&mut self, item: usize) -> anyhow::Result<()> {

@@ -9,10 +9,6 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::measuring::assessment::{HeadlineRule, JudgedVisit, is_finished, measurement};
 
-/// Items between two canaries. Few enough that a drift costs little to repeat, many enough that the
-/// canary costs little.
-pub(crate) const LEG: usize = 16;
-
 /// The items of a job with what is known of each.
 pub(crate) struct Schedule {
     request: JobRequest,
@@ -35,14 +31,14 @@ impl Schedule {
         }
     }
 
-    /// The legs of the next round: all unfinished items, shuffled; empty when every item has its row.
-    pub(crate) fn next_round(&mut self) -> Vec<Vec<usize>> {
+    /// The next round: all unfinished items, shuffled; empty when every item has its row.
+    pub(crate) fn next_round(&mut self) -> Vec<usize> {
         let mut open: Vec<usize> =
             (0..self.has_row.len()).filter(|item| !self.has_row[*item]).collect();
         let seed = self.request.protocol.shuffle_seed.wrapping_add(u64::from(self.rounds) << 32);
         open.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
         self.rounds += u32::from(!open.is_empty());
-        open.chunks(LEG).map(<[usize]>::to_vec).collect()
+        open
     }
 
     /// Takes a visit in.

@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::backend::{Bench, Setting, bench};
 use crate::device::frequency_mhz;
-use crate::measuring::canary;
 use crate::measuring::visit::Visit;
 
 /// What a worker is told first: everything that its items have in common.
@@ -85,7 +84,7 @@ pub(crate) fn obey(input: impl BufRead, mut output: impl Write) -> anyhow::Resul
 fn carry_out(command: Command, bench: &Bench, orders: &Orders) -> Reply {
     match command {
         Command::Canary => Reply::Canary {
-            nanoseconds: canary::run(bench.clock.as_ref()),
+            nanoseconds: (bench.canary)(),
             frequency_mhz: orders.cores.first().and_then(|core| frequency_mhz(*core)),
         },
         Command::Visit(blocks) => {

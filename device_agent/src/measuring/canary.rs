@@ -1,27 +1,29 @@
 //! The canary is a fixed piece of work whose time shows how fast the core is right now. Only its
 //! changes mean something.
 
+use std::collections::VecDeque;
 use std::hint::black_box;
 
-use super::statistics::median;
-use crate::clock::Clock;
+use super::statistics::{median, percentile, sorted};
+use crate::clock::{Clock, SystemClock};
 
 /// Runs of the kernel in one canary.
-const RUNS: usize = 9;
-/// Passes over the kernel's array in one run; about half a millisecond on a current core.
-const PASSES: usize = 400;
-/// Numbers in the kernel's array: 8 KiB, so that it stays in the first-level cache and other cores do
-/// not disturb it.
-const LENGTH: usize = 2048;
+const RUNS: usize = 5;
+/// Steps of the kernel in one run; about a third of a millisecond on a current core.
+const STEPS: usize = 100_000;
+/// Chains that do not wait for each other: enough to keep all integer units of a core busy.
+const CHAINS: usize = 8;
+/// Canaries that the usual speed is taken from: enough to outlast a disturbance of some seconds, few
+/// enough to follow a device that has settled at another speed.
+const MEMORY: usize = 128;
 
 /// Runs the canary and returns the median time of its kernel in nanoseconds: thread-CPU time where
 /// there is such a clock, else wall time.
-pub(crate) fn run(clock: &dyn Clock) -> u64 {
-    let mut numbers = vec![1.0_f32; LENGTH];
+pub(crate) fn run() -> u64 {
     let times = (0..RUNS).map(|_| {
-        let start = clock.start();
-        kernel(&mut numbers);
-        let stop = clock.stop();
+        let start = SystemClock.start();
+        black_box(kernel(black_box([1; CHAINS])));
+        let stop = SystemClock.stop();
         let thread_cpu =
             stop.thread_cpu_ns.zip(start.thread_cpu_ns).map(|(after, before)| after - before);
         thread_cpu.unwrap_or(stop.wall_ns - start.wall_ns) as f64
@@ -29,37 +31,68 @@ pub(crate) fn run(clock: &dyn Clock) -> u64 {
     median(times) as u64
 }
 
-/// Multiply-adds that converge to 2, far from zero, infinity and denormal numbers.
-fn kernel(numbers: &mut [f32]) {
-    for _ in 0..PASSES {
-        for number in numbers.iter_mut() {
-            *number = *number * 0.5 + 1.0;
+/// Chains of integer steps that keep the core's units busy, so that whoever shares these units shows.
+/// Integers in registers, because the time of floating-point code depends on how the code before it left
+/// the vector registers; a multiplication in each step, because compilers then leave the chains scalar.
+fn kernel(mut chains: [u64; CHAINS]) -> [u64; CHAINS] {
+    for step in 0..STEPS as u64 {
+        for chain in &mut chains {
+            let mixed = chain.wrapping_mul(6_364_136_223_846_793_005).rotate_left(13) ^ step;
+            *chain = mixed.wrapping_add(mixed >> 7);
         }
-        black_box(&mut *numbers);
     }
+    chains
 }
 
-/// Relative change from one canary to the next.
-pub(crate) fn drift(before_ns: u64, after_ns: u64) -> f64 {
-    if before_ns == 0 {
-        // The virtual clock does not pass during a canary.
-        return if after_ns == 0 { 0.0 } else { f64::INFINITY };
+/// The usual speed of the device: the lower quartile of its last canaries, because a device that is
+/// disturbed half of the time is not meant to be so.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct UsualSpeed {
+    times: VecDeque<f64>,
+}
+
+impl UsualSpeed {
+    /// Takes a canary in.
+    pub(crate) fn note(&mut self, milliseconds: f64) {
+        self.times.push_back(milliseconds);
+        if self.times.len() > MEMORY {
+            self.times.pop_front();
+        }
     }
-    (after_ns as f64 / before_ns as f64 - 1.0).abs()
+
+    /// How much slower than usual a canary is; 0 where it is not, or where nothing is known yet.
+    pub(crate) fn drift(&self, milliseconds: f64) -> f64 {
+        let usual = sorted(self.times.iter().copied());
+        if usual.is_empty() {
+            return 0.0;
+        }
+        let usual = percentile(&usual, 0.25);
+        if usual > 0.0 { (milliseconds / usual - 1.0).max(0.0) } else { 0.0 }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::SystemClock;
 
     #[test]
-    fn drift_is_relative_and_without_direction() {
-        for (before, after, expected) in
-            [(100, 100, 0.0), (100, 110, 0.1), (100, 90, 0.1), (0, 0, 0.0)]
-        {
-            assert!((drift(before, after) - expected).abs() < 1e-12, "{before} to {after}");
+    fn drift_is_slowness_against_the_usual_speed_which_follows_a_device_that_settles() {
+        let mut usual = UsualSpeed::default();
+        assert_eq!(usual.drift(5.0), 0.0);
+        for time in [1.0, 1.5, 1.0, 1.5, 1.0, 1.5] {
+            usual.note(time);
         }
-        assert!(run(&SystemClock) > 0);
+        assert!((usual.drift(1.5) - 0.5).abs() < 1e-12);
+        assert_eq!(usual.drift(0.9), 0.0);
+        for _ in 0..MEMORY {
+            usual.note(2.0);
+        }
+        assert_eq!(usual.drift(2.0), 0.0);
+        assert_eq!(UsualSpeed { times: [0.0].into() }.drift(0.0), 0.0);
+    }
+
+    #[test]
+    fn the_kernel_takes_time_on_a_real_clock() {
+        assert!(run() > 0);
     }
 }

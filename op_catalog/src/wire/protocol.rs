@@ -10,8 +10,7 @@ use crate::wire::{Problem, ProblemCode};
 /// How every item of a job is measured.
 ///
 /// Items are measured in *rounds*: a round visits each unfinished item once, in a shuffled order, in
-/// a fresh child process, and is cut into *legs* of a few items with a canary before, between and after
-/// them. A *visit* instantiates the item afresh, warms it up and takes samples. The
+/// a fresh child process, with a canary before, between and after its visits. A *visit* instantiates the item afresh, warms it up and takes samples. The
 /// median of a visit's samples is one draw of the item's latency; the confidence interval is that of
 /// the median over visits, because samples within a visit share their place in memory.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -44,7 +43,7 @@ pub struct MeasuringProtocol {
     pub max_timer_share: f64,
     /// Which statistic a row's headline value is.
     pub headline: HeadlineChoice,
-    /// A leg around which the canary drifts by more than this share is repeated ...
+    /// A visit around which the canary is slower than usual by more than this share is repeated ...
     pub max_drift: f64,
     /// ... at most so many times, then kept and flagged.
     pub round_repeats: u32,
@@ -70,19 +69,19 @@ impl MeasuringProtocol {
     pub fn standard() -> Self {
         Self {
             shuffle_seed: 1,
-            warm_up_min: Milliseconds(10.0),
+            warm_up_min: Milliseconds(5.0),
             warm_up_runs: 2,
-            visit_min: Milliseconds(40.0),
+            visit_min: Milliseconds(15.0),
             visit_samples: 3,
             instantiations: 6,
-            min_time: Milliseconds(200.0),
-            min_samples: 30,
+            min_time: Milliseconds(90.0),
+            min_samples: 18,
             target_relative_error: 0.01,
             confidence: 0.95,
-            max_time: Milliseconds(1200.0),
+            max_time: Milliseconds(600.0),
             max_timer_share: 0.001,
             headline: HeadlineChoice::Auto,
-            max_drift: 0.05,
+            max_drift: 0.02,
             round_repeats: 3,
             watchdog: Milliseconds(60_000.0),
         }
