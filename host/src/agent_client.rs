@@ -52,7 +52,11 @@ enum StreamEnd {
 impl AgentClient {
     /// A client for the agent of a device.
     pub(crate) fn new(device: &str, url: &str, token: Option<String>) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder().connect_timeout(Duration::from_secs(5)).build()?;
+        let http = reqwest::Client::builder()
+            .connect_timeout(Duration::from_secs(5))
+            // A proxy of the environment is for the outside; agents are on this machine or its network.
+            .no_proxy()
+            .build()?;
         let url = url.trim_end_matches('/').to_owned();
         Ok(Self { http, url, token, device: device.to_owned() })
     }
@@ -74,7 +78,10 @@ impl AgentClient {
             if response.status() != StatusCode::TOO_MANY_REQUESTS {
                 return read(response).await;
             }
-            let seconds = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+            let seconds = response
+                .headers()
+                .get("retry-after")
+                .and_then(|value| value.to_str().ok()?.parse().ok());
             let wait = Duration::from_secs(seconds.unwrap_or(30_u64).min(300));
             tracing::warn!("the queue of `{}` is full; trying again in {wait:?}", self.device);
             tokio::time::sleep(wait).await;
@@ -122,11 +129,15 @@ impl AgentClient {
                 StreamEnd::Broken(reason) => reason,
             };
             if last_heard.elapsed() > ABSENCE {
-                let problem = format!("`{}` has not been heard of for {ABSENCE:?}: {reason}", self.device);
-                return Err(anyhow::anyhow!(problem))
-                    .hint("start the agent again and repeat the command: what was finished is kept");
+                let problem =
+                    format!("`{}` has not been heard of for {ABSENCE:?}: {reason}", self.device);
+                return Err(anyhow::anyhow!(problem)).hint(
+                    "start the agent again and repeat the command: what was finished is kept",
+                );
             }
-            tracing::info!("the connection broke ({reason}) after row {before}; taking it up again");
+            tracing::info!(
+                "the connection broke ({reason}) after row {before}; taking it up again"
+            );
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
     }
@@ -155,7 +166,8 @@ impl AgentClient {
             *last_heard = tokio::time::Instant::now();
             match event.event.as_str() {
                 "row" => {
-                    let row = serde_json::from_str(&event.data).context("reading a row of the agent")?;
+                    let row =
+                        serde_json::from_str(&event.data).context("reading a row of the agent")?;
                     on_event(JobEvent::Row { line: event.data, row })?;
                     *rows += 1;
                 }
@@ -199,7 +211,10 @@ async fn read<T: DeserializeOwned>(response: Response) -> anyhow::Result<T> {
     if !response.status().is_success() {
         return Err(problem(response).await);
     }
-    response.json().await.context("the agent's answer is not what this host expects")
+    response
+        .json()
+        .await
+        .context("the agent's answer is not what this host expects")
         .hint("use a host and an agent of the same release")
 }
 
@@ -207,8 +222,9 @@ async fn read<T: DeserializeOwned>(response: Response) -> anyhow::Result<T> {
 async fn problem(response: Response) -> anyhow::Error {
     let status = response.status();
     let text = response.text().await.unwrap_or_default();
-    let problem = serde_json::from_str(&text)
-        .unwrap_or_else(|_| Problem::new(ProblemCode::Internal, format!("the agent answered {status}: {text}")));
+    let problem = serde_json::from_str(&text).unwrap_or_else(|_| {
+        Problem::new(ProblemCode::Internal, format!("the agent answered {status}: {text}"))
+    });
     let hint = problem.hint.clone();
     let refused: anyhow::Result<()> = Err(problem).context("the agent refused");
     let hinted = match hint {

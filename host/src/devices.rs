@@ -101,7 +101,8 @@ fn list(args: &ListArgs) -> anyhow::Result<()> {
     }
     let mut table = report::table(&["device", "agent", "token"].map(Column::Text));
     for (name, device) in registry.devices() {
-        let token = device.token_file.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        let token =
+            device.token_file.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
         table.add_row([name, &device.url, &token]);
     }
     table.add_row([LOCAL, "started by host on this machine", ""]);
@@ -113,7 +114,8 @@ fn add(args: &AddArgs) -> anyhow::Result<()> {
     let device = Device { url: args.url.clone(), token_file: args.token_file.clone() };
     if !args.offline {
         let client = AgentClient::new(&args.name, &device.url, device.token()?)?;
-        let info = wait_for(client.device()).hint("add --offline keeps it although it does not answer")?;
+        let info =
+            wait_for(client.device()).hint("add --offline keeps it although it does not answer")?;
         output::note(&format!("{} answers: {}", args.name, doctor::summary(&info)));
     }
     registry.add(&args.name, device)?;
@@ -129,7 +131,9 @@ fn examine(args: &DoctorArgs) -> anyhow::Result<()> {
         agent_binary: args.agent_binary.clone(),
     };
     let connected = device.connect(spool.path())?;
-    let (info, state) = wait_for(async { Ok((connected.client.device().await?, connected.client.state().await?)) })?;
+    let (info, state) = wait_for(async {
+        Ok((connected.client.device().await?, connected.client.state().await?))
+    })?;
     let findings = doctor::examine(&info, &state);
     if args.json {
         return output::json(&json!({"device": info, "state": state, "findings": findings}));
@@ -140,7 +144,11 @@ fn examine(args: &DoctorArgs) -> anyhow::Result<()> {
     }
     let mut table = report::table(&["", "finding", "what to do"].map(Column::Text));
     for finding in &findings {
-        table.add_row([report::name_of(&finding.severity), finding.what.clone(), finding.remedy.clone()]);
+        table.add_row([
+            report::name_of(&finding.severity),
+            finding.what.clone(),
+            finding.remedy.clone(),
+        ]);
     }
     output::data(&table.to_string())
 }

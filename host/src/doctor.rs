@@ -31,10 +31,18 @@ pub(crate) enum Severity {
 /// The device in a line.
 pub(crate) fn summary(info: &DeviceInfo) -> String {
     let name = info.model.as_deref().or(info.soc.as_deref()).unwrap_or("unknown CPU");
-    let runtimes: Vec<String> =
-        info.runtimes.iter().map(|runtime| format!("{} {}", runtime.runtime, runtime.version)).collect();
+    let runtimes: Vec<String> = info
+        .runtimes
+        .iter()
+        .map(|runtime| format!("{} {}", runtime.runtime, runtime.version))
+        .collect();
     let os = info.os.as_deref().unwrap_or("unknown system");
-    format!("{name}, {} cores, {}, {os}; {}", info.cores.len(), info.architecture, runtimes.join(", "))
+    format!(
+        "{name}, {} cores, {}, {os}; {}",
+        info.cores.len(),
+        info.architecture,
+        runtimes.join(", ")
+    )
 }
 
 /// All that is in the way, the worst first.
@@ -51,32 +59,57 @@ fn finding(severity: Severity, what: impl Into<String>, remedy: &str) -> Finding
 
 fn of_the_device(info: &DeviceInfo) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let governors: Vec<&str> = info.cores.iter().filter_map(|core| core.governor.as_deref()).collect();
+    let governors: Vec<&str> =
+        info.cores.iter().filter_map(|core| core.governor.as_deref()).collect();
     if governors.iter().any(|governor| *governor != "performance") {
-        let what = format!("the frequency governor is {}: cores speed up and slow down", governors.join(", "));
-        findings.push(finding(Severity::Warning, what, "set it to `performance` for the time of measuring"));
+        let what = format!(
+            "the frequency governor is {}: cores speed up and slow down",
+            governors.join(", ")
+        );
+        findings.push(finding(
+            Severity::Warning,
+            what,
+            "set it to `performance` for the time of measuring",
+        ));
     } else if governors.is_empty() {
-        let what = "the cores' frequency cannot be read: a change of speed shows in the canary alone";
+        let what =
+            "the cores' frequency cannot be read: a change of speed shows in the canary alone";
         findings.push(finding(Severity::Note, what, "look at rows flagged `drift`"));
     }
     if let Some(hypervisor) = &info.hypervisor {
-        let what = format!("a virtual machine ({hypervisor}): neighbours take time, caches and memory bandwidth");
-        findings.push(finding(Severity::Warning, what, "use thread-CPU time (the default on one thread); repeat and compare"));
+        let what = format!(
+            "a virtual machine ({hypervisor}): neighbours take time, caches and memory bandwidth"
+        );
+        findings.push(finding(
+            Severity::Warning,
+            what,
+            "use thread-CPU time (the default on one thread); repeat and compare",
+        ));
     }
     if info.cores.iter().filter(|core| core.allowed).count() < 2 {
         let what = "the agent may use one core only, and shares it with what it measures";
         findings.push(finding(Severity::Warning, what, "give it a second core, e.g. by `taskset`"));
     }
     if !info.measuring.pinning {
-        let what = "a measurement cannot be pinned to a core: it may move from a fast core to a slow one";
-        findings.push(finding(Severity::Problem, what, "use a Linux or Android device, or one whose cores are alike"));
+        let what =
+            "a measurement cannot be pinned to a core: it may move from a fast core to a slow one";
+        findings.push(finding(
+            Severity::Problem,
+            what,
+            "use a Linux or Android device, or one whose cores are alike",
+        ));
     }
     if !info.measuring.thread_cpu_clock {
-        let what = "there is no clock of a thread's CPU time: what other programs take is measured too";
+        let what =
+            "there is no clock of a thread's CPU time: what other programs take is measured too";
         findings.push(finding(Severity::Problem, what, "stop other programs while measuring"));
     }
-    if info.agent.build.contains("development") && !info.agent.build.contains("optimised") {
-        findings.push(finding(Severity::Problem, "the agent is not optimised", "build it with `--release`"));
+    if !info.agent.build.contains("optimised") {
+        findings.push(finding(
+            Severity::Problem,
+            "the agent is not optimised",
+            "build it with `--release`",
+        ));
     }
     findings
 }
@@ -94,13 +127,21 @@ fn of_the_state(info: &DeviceInfo, state: &LiveState) -> Vec<Finding> {
     }
     if let Some(percent) = state.steal_percent.filter(|percent| *percent > 1.0) {
         let what = format!("the hypervisor has taken {percent:.1} % of the CPU time");
-        findings.push(finding(Severity::Warning, what, "use a machine of your own, or repeat and compare"));
+        findings.push(finding(
+            Severity::Warning,
+            what,
+            "use a machine of your own, or repeat and compare",
+        ));
     }
     let zones = state.thermal_zones.iter().flatten();
     let hottest = zones.filter_map(|zone| zone.celsius).fold(f64::NEG_INFINITY, f64::max);
     if hottest > HOT_CELSIUS {
         let what = format!("{hottest:.0} degrees Celsius: the device may slow down to cool");
-        findings.push(finding(Severity::Warning, what, "let it cool; keep it out of its case and off its charger"));
+        findings.push(finding(
+            Severity::Warning,
+            what,
+            "let it cool; keep it out of its case and off its charger",
+        ));
     } else if hottest == f64::NEG_INFINITY {
         let what = "temperatures cannot be read: slowing down shows in the canary alone";
         findings.push(finding(Severity::Note, what, "look at rows flagged `drift`"));

@@ -52,10 +52,15 @@ impl Journal {
 
     /// Opens the journal of a table, or begins one. `request` has a fresh label; one that is resumed keeps
     /// its own.
-    pub(crate) fn open(table: &Path, request: JobRequest, beginning: Beginning) -> anyhow::Result<Self> {
+    pub(crate) fn open(
+        table: &Path,
+        request: JobRequest,
+        beginning: Beginning,
+    ) -> anyhow::Result<Self> {
         let folder = Self::folder_for(table);
         fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-        let lock = File::create(folder.join("lock")).with_context(|| format!("opening {}", folder.display()))?;
+        let lock = File::create(folder.join("lock"))
+            .with_context(|| format!("opening {}", folder.display()))?;
         lock.try_lock()
             .with_context(|| format!("{} is used by another host", folder.display()))
             .hint("wait for it, or choose another --out")?;
@@ -64,8 +69,10 @@ impl Journal {
             clear(&folder)?;
         }
         let plan = if plan_path.exists() {
-            let text = fs::read_to_string(&plan_path).with_context(|| format!("reading {}", plan_path.display()))?;
-            let plan: Plan = serde_json::from_str(&text).with_context(|| format!("reading {}", plan_path.display()))?;
+            let text = fs::read_to_string(&plan_path)
+                .with_context(|| format!("reading {}", plan_path.display()))?;
+            let plan: Plan = serde_json::from_str(&text)
+                .with_context(|| format!("reading {}", plan_path.display()))?;
             same_request(&plan.whole, &request)
                 .with_context(|| format!("{} holds another profile", folder.display()))
                 .hint("repeat the options of that profile to go on with it, or throw it away with --restart")?;
@@ -119,7 +126,8 @@ impl Journal {
     /// Begins a job of the items that have no row, for an agent that has forgotten the one under way.
     pub(crate) fn begin_rest(&mut self, label: String) -> anyhow::Result<()> {
         let done: HashSet<&str> = self.rows.iter().map(|(_, row)| row.id.as_str()).collect();
-        let items = self.plan.whole.items.iter().filter(|item| !done.contains(item.id.as_str())).cloned();
+        let items =
+            self.plan.whole.items.iter().filter(|item| !done.contains(item.id.as_str())).cloned();
         self.plan.current = JobRequest { label, items: items.collect(), ..self.plan.whole.clone() };
         self.plan.rows_before = self.rows.len();
         self.write_plan()
@@ -127,7 +135,10 @@ impl Journal {
 
     /// Keeps a row, on disk before anything else happens.
     pub(crate) fn keep(&mut self, line: String, row: Row) -> anyhow::Result<()> {
-        let written = self.rows_file.write_all(format!("{line}\n").as_bytes()).and_then(|()| self.rows_file.sync_data());
+        let written = self
+            .rows_file
+            .write_all(format!("{line}\n").as_bytes())
+            .and_then(|()| self.rows_file.sync_data());
         written.with_context(|| format!("writing to {}", self.folder.display()))?;
         self.rows.push((line, row));
         Ok(())
@@ -135,11 +146,15 @@ impl Journal {
 
     /// Removes the journal, once the table is there.
     pub(crate) fn remove(self) -> anyhow::Result<()> {
-        fs::remove_dir_all(&self.folder).with_context(|| format!("removing {}", self.folder.display()))
+        fs::remove_dir_all(&self.folder)
+            .with_context(|| format!("removing {}", self.folder.display()))
     }
 
     fn write_plan(&self) -> anyhow::Result<()> {
-        Ok(file::write_text(&self.folder.join("plan.json"), &serde_json::to_string_pretty(&self.plan)?)?)
+        Ok(file::write_text(
+            &self.folder.join("plan.json"),
+            &serde_json::to_string_pretty(&self.plan)?,
+        )?)
     }
 }
 
@@ -148,7 +163,8 @@ fn same_request(old: &JobRequest, new: &JobRequest) -> anyhow::Result<()> {
     let relabelled = JobRequest { label: old.label.clone(), ..new.clone() };
     Job::new(relabelled.clone())?;
     let (old, new) = (serde_json::to_value(old)?, serde_json::to_value(&relabelled)?);
-    let differing = old.as_object().into_iter().flatten().find(|(field, value)| new.get(field) != Some(value));
+    let differing =
+        old.as_object().into_iter().flatten().find(|(field, value)| new.get(field) != Some(value));
     match differing {
         None => Ok(()),
         Some((field, _)) => anyhow::bail!("its `{field}` differs from what is asked now"),
@@ -172,8 +188,13 @@ fn clear(folder: &Path) -> anyhow::Result<()> {
 /// Opens the rows and reads the whole ones; a line that was never finished is cut off.
 fn open_rows(path: &Path) -> anyhow::Result<(File, Vec<(String, Row)>)> {
     let context = || format!("reading {}", path.display());
-    let mut file =
-        OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path).with_context(context)?;
+    let mut file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .open(path)
+        .with_context(context)?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).with_context(context)?;
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
@@ -188,7 +209,9 @@ fn open_rows(path: &Path) -> anyhow::Result<(File, Vec<(String, Row)>)> {
 #[cfg(test)]
 mod tests {
     use op_catalog::wire::row::{Failure, FailureKind};
-    use op_catalog::wire::{Item, MeasuringProtocol, Outcome, PROTOCOL_VERSION, Precision, Runtime};
+    use op_catalog::wire::{
+        Item, MeasuringProtocol, Outcome, PROTOCOL_VERSION, Precision, Runtime,
+    };
 
     use super::*;
 
@@ -212,7 +235,11 @@ mod tests {
 
     fn row(key: &str) -> Row {
         let failure = Failure { kind: FailureKind::Runtime, message: "no".to_owned(), attempts: 1 };
-        Row { id: key.to_owned(), blocks: vec![key.parse().unwrap()], outcome: Outcome::Failed(failure) }
+        Row {
+            id: key.to_owned(),
+            blocks: vec![key.parse().unwrap()],
+            outcome: Outcome::Failed(failure),
+        }
     }
 
     fn keep(journal: &mut Journal, key: &str) -> String {
@@ -248,7 +275,10 @@ mod tests {
         let mut journal = Journal::open(&table, request("first", 1), Beginning::Resume).unwrap();
         keep(&mut journal, KEYS[0]);
         journal.begin_rest("rest".to_owned()).unwrap();
-        assert_eq!(journal.current().items.iter().map(|item| item.id.as_str()).collect::<Vec<_>>(), [KEYS[1]]);
+        assert_eq!(
+            journal.current().items.iter().map(|item| item.id.as_str()).collect::<Vec<_>>(),
+            [KEYS[1]]
+        );
         assert_eq!(journal.current_rows(), 0);
         assert_eq!(journal.whole().items.len(), 2);
     }

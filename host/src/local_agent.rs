@@ -2,6 +2,7 @@
 
 use std::env::consts::EXE_SUFFIX;
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -27,6 +28,8 @@ impl LocalAgent {
             .args(["serve", "--listen", "127.0.0.1:0", "--exit-with-parent", "--spool"])
             .arg(spool)
             .stdin(Stdio::null())
+            // Ctrl-C in a terminal is for the host alone, which then stops the agent in good order.
+            .process_group(0)
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("starting {}", program.display()))?;
@@ -52,12 +55,14 @@ impl Drop for LocalAgent {
 /// The agent's program: the one asked for, the environment's, or the one beside this program.
 fn find(asked: Option<&Path>) -> anyhow::Result<PathBuf> {
     let from_environment = || std::env::var_os(AGENT_VARIABLE).map(PathBuf::from);
-    let beside = || Some(std::env::current_exe().ok()?.with_file_name(format!("device_agent{EXE_SUFFIX}")));
+    let beside =
+        || Some(std::env::current_exe().ok()?.with_file_name(format!("device_agent{EXE_SUFFIX}")));
     let program = asked.map(Path::to_owned).or_else(from_environment).or_else(beside);
     match program {
         Some(program) if program.is_file() => Ok(program),
         program => {
-            let place = program.map_or_else(|| "beside host".to_owned(), |path| path.display().to_string());
+            let place =
+                program.map_or_else(|| "beside host".to_owned(), |path| path.display().to_string());
             Err(anyhow::anyhow!("there is no agent to start at {place}")).hint(format!(
                 "build it with `cargo build --package device_agent`, or name it with --agent-binary or {AGENT_VARIABLE}"
             ))

@@ -9,8 +9,8 @@ use clap::{Args, ValueEnum};
 use latency_tables::{LatencyTable, TableContext, TableRow, file};
 use op_catalog::SearchSpace;
 use op_catalog::wire::{
-    DeviceInfo, Item, JobOutcome, JobRequest, JobStatus, MeasuringProtocol, Outcome, PROTOCOL_VERSION, Precision,
-    Runtime,
+    DeviceInfo, Item, JobOutcome, JobRequest, JobStatus, MeasuringProtocol, Outcome,
+    PROTOCOL_VERSION, Precision, Runtime,
 };
 use serde_json::json;
 
@@ -81,7 +81,8 @@ impl From<RuntimeName> for Runtime {
 
 /// How following a job ended.
 enum End {
-    Done(JobStatus),
+    /// Every item has its row; the status is `None` where the agent has forgotten the job since.
+    Done(Option<JobStatus>),
     Interrupted,
 }
 
@@ -89,7 +90,12 @@ enum End {
 pub(crate) fn run(args: &ProfileArgs) -> anyhow::Result<ExitCode> {
     let space = resolve::space(&args.space)?;
     let out = args.out.clone().unwrap_or_else(|| {
-        PathBuf::from(format!("{}-{}-{}.json", args.device.device, Runtime::from(args.runtime), space.name()))
+        PathBuf::from(format!(
+            "{}-{}-{}.json",
+            args.device.device,
+            Runtime::from(args.runtime),
+            space.name()
+        ))
     });
     let beginning = if args.restart { Beginning::Restart } else { Beginning::Resume };
     let mut journal = Journal::open(&out, request(args, &space), beginning)?;
@@ -112,8 +118,8 @@ pub(crate) fn run(args: &ProfileArgs) -> anyhow::Result<ExitCode> {
                 Ok(ExitCode::FAILURE)
             }
             End::Done(status) => {
-                connected.client.forget(&status.id).await?;
-                summarise(args, &out, &table, &status)?;
+                connected.client.forget(&journal.current_id()).await?;
+                summarise(args, &out, &table, status.as_ref())?;
                 drop(connected);
                 journal.remove()?;
                 let failed = table.failed().len();
@@ -158,10 +164,10 @@ async fn measure(connected: &Connected, journal: &mut Journal) -> anyhow::Result
     if known.is_none() && journal.current_rows() > 0 && !journal.is_complete() {
         journal.begin_rest(fresh_label())?;
     }
-    let status = match known {
-        Some(status) if journal.is_complete() => return Ok(End::Done(status)),
-        _ => client.submit(journal.current()).await?,
-    };
+    if journal.is_complete() {
+        return Ok(End::Done(known));
+    }
+    let status = client.submit(journal.current()).await?;
     output::note(&format!(
         "measuring {} operations on `{}`; Ctrl-C stops, and the same command goes on",
         journal.current().items.len(),
@@ -177,16 +183,20 @@ async fn measure(connected: &Connected, journal: &mut Journal) -> anyhow::Result
         }
     });
     let end = tokio::select! {
-        ended = following => End::Done(ended?),
+        ended = following => End::Done(Some(ended?)),
         _ = tokio::signal::ctrl_c() => End::Interrupted,
     };
     progress.finish();
     match end {
         End::Interrupted => {
-            client.cancel(&status.id).await?;
+            // The partial table is written whatever the agent says.
+            if let Err(error) = client.cancel(&status.id).await {
+                output::note(&format!("warning: the agent may still be measuring: {error:#}"));
+            }
             Ok(End::Interrupted)
         }
-        End::Done(status) => completed(status).map(End::Done),
+        End::Done(None) => Ok(End::Done(None)),
+        End::Done(Some(status)) => completed(status).map(|status| End::Done(Some(status))),
     }
 }
 
@@ -205,10 +215,16 @@ pub(crate) fn completed(status: JobStatus) -> anyhow::Result<JobStatus> {
     }
 }
 
-fn table(name: &str, device: &DeviceInfo, space: &SearchSpace, journal: &Journal, end: &End) -> LatencyTable {
+fn table(
+    name: &str,
+    device: &DeviceInfo,
+    space: &SearchSpace,
+    journal: &Journal,
+    end: &End,
+) -> LatencyTable {
     let request = journal.whole();
     let status = match end {
-        End::Done(status) => Some(status),
+        End::Done(status) => status.as_ref(),
         End::Interrupted => None,
     };
     let context = TableContext {
@@ -229,19 +245,26 @@ fn table(name: &str, device: &DeviceInfo, space: &SearchSpace, journal: &Journal
     for row in journal.rows() {
         let key = row.blocks[0];
         match &row.outcome {
-            Outcome::Measured(measurement) => table.insert(TableRow::from_measurement(key, measurement)),
+            Outcome::Measured(measurement) => {
+                table.insert(TableRow::from_measurement(key, measurement))
+            }
             Outcome::Failed(failure) => table.insert_failed(key, failure.clone()),
         }
     }
     table
 }
 
-fn summarise(args: &ProfileArgs, out: &Path, table: &LatencyTable, status: &JobStatus) -> anyhow::Result<()> {
+fn summarise(
+    args: &ProfileArgs,
+    out: &Path,
+    table: &LatencyTable,
+    status: Option<&JobStatus>,
+) -> anyhow::Result<()> {
     let rows = table.rows().len();
     let failed = table.failed().len();
     let unconverged = table.rows().filter(|row| row.converged == Some(false)).count();
     let flagged = table.rows().filter(|row| !row.flags.is_empty()).count();
-    let seconds = status.progress.elapsed.0 / 1e3;
+    let seconds = status.map_or(0.0, |status| status.progress.elapsed.0 / 1e3);
     if args.json {
         return output::json(&json!({
             "table": out, "rows": rows, "failed": failed, "unconverged": unconverged, "flagged": flagged,
@@ -261,7 +284,11 @@ fn summarise(args: &ProfileArgs, out: &Path, table: &LatencyTable, status: &JobS
 /// Reads `1%` or `0.01`.
 fn share(text: &str) -> anyhow::Result<f64> {
     let (number, unit) = text.strip_suffix('%').map_or((text, 1.0), |number| (number, 0.01));
-    let share = number.trim().parse::<f64>().with_context(|| format!("`{text}` is not a percentage such as 1%"))? * unit;
+    let share = number
+        .trim()
+        .parse::<f64>()
+        .with_context(|| format!("`{text}` is not a percentage such as 1%"))?
+        * unit;
     anyhow::ensure!(share > 0.0 && share <= 1.0, "`{text}` is not between 0 and 100%");
     Ok(share)
 }

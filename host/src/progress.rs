@@ -64,9 +64,9 @@ impl Progress {
 
     fn text(&self, progress: &wire::Progress) -> String {
         let before = self.rows_before as u64;
-        let left = progress.remaining.map_or_else(String::new, |left| {
-            format!(", {} left", duration(left.0 / 1e3))
-        });
+        let left = progress
+            .remaining
+            .map_or_else(String::new, |left| format!(", {} left", duration(left.0 / 1e3)));
         let (rows, items) = (before + progress.rows, before + progress.items);
         format!("{rows} of {items} rows, round {}{left}", progress.rounds)
     }
@@ -88,7 +88,9 @@ mod tests {
 
     #[test]
     fn durations_read_as_people_say_them() {
-        for (seconds, text) in [(0.4, "0 s"), (59.6, "1 min 0 s"), (75.0, "1 min 15 s"), (7322.0, "2 h 2 min")] {
+        for (seconds, text) in
+            [(0.4, "0 s"), (59.6, "1 min 0 s"), (75.0, "1 min 15 s"), (7322.0, "2 h 2 min")]
+        {
             assert_eq!(duration(seconds), text);
         }
     }

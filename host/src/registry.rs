@@ -51,7 +51,8 @@ impl Registry {
             _ => here,
         };
         let content = if path.exists() {
-            let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+            let text =
+                fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
             toml::from_str(&text).with_context(|| format!("reading {}", path.display()))?
         } else {
             Content::default()
@@ -66,19 +67,25 @@ impl Registry {
 
     /// A device.
     pub(crate) fn device(&self, name: &str) -> anyhow::Result<Device> {
-        let names: Vec<&str> = self.content.devices.keys().map(String::as_str).chain([LOCAL]).collect();
+        let names: Vec<&str> =
+            self.content.devices.keys().map(String::as_str).chain([LOCAL]).collect();
         let found = self.content.devices.get(name).cloned();
         found
             .with_context(|| format!("there is no device `{name}` in {}", self.path.display()))
-            .hint(format!("there are: {}; `host devices add NAME URL` makes one known", names.join(", ")))
+            .hint(format!(
+                "there are: {}; `host devices add NAME URL` makes one known",
+                names.join(", ")
+            ))
     }
 
     /// Adds a device, or changes one.
     pub(crate) fn add(&mut self, name: &str, device: Device) -> anyhow::Result<()> {
-        let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+        let is_name = !name.is_empty()
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
         ensure!(is_name, "`{name}` is not a name: letters, digits, - _ . only");
         ensure!(name != LOCAL, "`{LOCAL}` is this machine and needs no entry");
-        let address = reqwest::Url::parse(&device.url).with_context(|| format!("`{}` is not an address", device.url))?;
+        let address = reqwest::Url::parse(&device.url)
+            .with_context(|| format!("`{}` is not an address", device.url))?;
         ensure!(
             address.scheme() == "http" && address.has_host(),
             "`{}` is not an address of the form http://HOST:PORT",
@@ -108,7 +115,8 @@ impl Device {
     /// The token that the agent demands, if it does.
     pub(crate) fn token(&self) -> anyhow::Result<Option<String>> {
         let Some(path) = &self.token_file else { return Ok(None) };
-        let text = fs::read_to_string(path).with_context(|| format!("reading the token {}", path.display()))?;
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("reading the token {}", path.display()))?;
         Ok(Some(text.trim().to_owned()))
     }
 }
@@ -122,7 +130,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep").join("devices.toml");
         let mut registry = Registry::find(Some(&path)).unwrap();
-        let device = Device { url: "http://10.0.0.7:7890".to_owned(), token_file: Some("token".into()) };
+        let device =
+            Device { url: "http://10.0.0.7:7890".to_owned(), token_file: Some("token".into()) };
         registry.add("pixel1", device.clone()).unwrap();
         for (name, url, complaint) in [
             ("local", "http://a:1", "needs no entry"),
@@ -130,13 +139,19 @@ mod tests {
             ("board", "a:1", "is not an address"),
             ("board", "ftp://a", "is not an address"),
         ] {
-            let error = registry.add(name, Device { url: url.to_owned(), token_file: None }).unwrap_err();
+            let error =
+                registry.add(name, Device { url: url.to_owned(), token_file: None }).unwrap_err();
             assert!(error.to_string().contains(complaint), "{name} {url}: {error}");
         }
         let read = Registry::find(Some(&path)).unwrap();
         assert_eq!(read.devices().iter().collect::<Vec<_>>(), [(&"pixel1".to_owned(), &device)]);
-        assert!(read.device("pixel2").unwrap_err().to_string().contains("there is no device `pixel2`"));
+        assert!(
+            read.device("pixel2").unwrap_err().to_string().contains("there is no device `pixel2`")
+        );
         fs::write(&path, "[devices.a]\nurl = \"http://a\"\ncolour = 1").unwrap();
-        assert!(format!("{:#}", Registry::find(Some(&path)).err().unwrap()).contains("unknown field `colour`"));
+        assert!(
+            format!("{:#}", Registry::find(Some(&path)).err().unwrap())
+                .contains("unknown field `colour`")
+        );
     }
 }

@@ -1,8 +1,237 @@
-//! `host verify`: placeholder until the report is wired.
+//! `host verify`: measures whole networks on the device and compares them with what a table predicts.
+
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+use anyhow::Context;
 use clap::Args;
+use latency_tables::{LatencyTable, file};
+use op_catalog::wire::{DeviceInfo, Item, JobRequest, MeasuringProtocol, PROTOCOL_VERSION, Row};
+use op_catalog::{FeatureMap, Milliseconds, Network, SearchSpace, reference};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::agent_client::{AgentClient, JobEvent};
+use crate::connection::DeviceArgs;
+use crate::hint::WithHint;
+use crate::profile::{completed, fresh_label};
+use crate::progress::Progress;
+use crate::report::verify::{NetworkKind, VerifiedNetwork, VerifyReport};
+use crate::report::{self, scatter};
+use crate::{output, resolve, wait_for};
+
 /// Arguments of `host verify`.
 #[derive(Args, Debug)]
-pub(crate) struct VerifyArgs {}
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    device: DeviceArgs,
+    /// The latency table
+    #[arg(long, value_name = "FILE")]
+    table: PathBuf,
+    /// Random networks, beside the reference networks that fit the space
+    #[arg(long, default_value_t = 8)]
+    nets: usize,
+    /// Seed of the random networks
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// The space to draw from, by name or TOML file [default: the one the table was made for]
+    #[arg(long, value_name = "NAME-OR-FILE")]
+    space: Option<String>,
+    /// The picture [default: the table's name with .verify.svg]
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Go on although the table was made on another device or with another runtime
+    #[arg(long)]
+    force: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A network with its prediction, before it is measured.
+struct Candidate {
+    name: String,
+    kind: NetworkKind,
+    network: Network,
+    predicted: Milliseconds,
+}
+
 /// Runs the command.
-pub(crate) fn run(_: &VerifyArgs) -> anyhow::Result<ExitCode> { anyhow::bail!("verify is not wired") }
+pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
+    let table = file::read(&args.table)?;
+    let space = resolve::space_for(&table, args.space.as_deref())?
+        .context("the table does not say which space it was made for")
+        .hint("name the space with --space")?;
+    let candidates = candidates(args, &space, &table)?;
+    let spool = tempfile::tempdir()?;
+    let connected = args.device.connect(spool.path())?;
+    let rows = wait_for(async {
+        let device = connected.client.device().await?;
+        if let Err(error) = same_device(&table, &device) {
+            if !args.force {
+                return Err(error).hint("make a table of this device, or go on with --force");
+            }
+            output::note(&format!("warning: {error:#}"));
+        }
+        measure(&connected.client, &request(&table, &candidates)?).await
+    })?;
+    let report = report::verify::verify(&verified(candidates, &rows)?);
+    let svg = args.svg.clone().unwrap_or_else(|| args.table.with_extension("verify.svg"));
+    file::write_text(&svg, &scatter::svg(&report, &report::context::title(&table.context))?)?;
+    print(args, &report)?;
+    output::note(&format!("picture: {}", svg.display()));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(args: &VerifyArgs, report: &VerifyReport) -> anyhow::Result<()> {
+    if args.json {
+        return output::json(&report.to_json());
+    }
+    output::data(&report.to_text())
+}
+
+/// The reference networks that fit the space, and random ones.
+fn candidates(
+    args: &VerifyArgs,
+    space: &SearchSpace,
+    table: &LatencyTable,
+) -> anyhow::Result<Vec<Candidate>> {
+    let definition = space.definition();
+    let input = FeatureMap::new(
+        definition.input.height,
+        definition.input.width,
+        definition.input.channels,
+    )?;
+    let mut networks = Vec::new();
+    let mut left_out = Vec::new();
+    for name in reference::NAMES {
+        match reference::network_for(name, input, definition.classes) {
+            Ok(network) if space.architecture_of(&network).is_some() => {
+                networks.push((name.to_owned(), NetworkKind::Reference, network));
+            }
+            _ => left_out.push(name),
+        }
+    }
+    if !left_out.is_empty() {
+        let names = left_out.join(", ");
+        output::note(&format!(
+            "left out, because their widths are not those of `{}`: {names}",
+            space.name()
+        ));
+    }
+    let mut random = ChaCha8Rng::seed_from_u64(args.seed);
+    for number in 1..=args.nets {
+        let network = space.network(&space.sample(&mut random))?;
+        networks.push((format!("random {number}"), NetworkKind::Random, network));
+    }
+    anyhow::ensure!(
+        !networks.is_empty(),
+        "there is no network to verify with: no reference network fits, and --nets is 0"
+    );
+    let price = |(name, kind, network): (String, NetworkKind, Network)| {
+        let predicted = table.predict(&network).with_context(|| format!("predicting `{name}`"))?;
+        Ok(Candidate { name, kind, network, predicted })
+    };
+    networks.into_iter().map(price).collect()
+}
+
+/// Refuses a device that is not the one of the table.
+fn same_device(table: &LatencyTable, device: &DeviceInfo) -> anyhow::Result<()> {
+    let context = &table.context;
+    let made_on =
+        context.device.as_ref().context("the table does not say on what device it was made")?;
+    anyhow::ensure!(
+        made_on.fingerprint == device.fingerprint,
+        "the table was made on another device or with another runtime: its fingerprint is {}, this device's {}",
+        made_on.fingerprint,
+        device.fingerprint
+    );
+    anyhow::ensure!(
+        made_on.agent == device.agent,
+        "the table was made by another agent: {} ({}), this one is {} ({})",
+        made_on.agent.version,
+        made_on.agent.build,
+        device.agent.version,
+        device.agent.build
+    );
+    Ok(())
+}
+
+/// The networks as a job in the table's own conditions.
+fn request(table: &LatencyTable, candidates: &[Candidate]) -> anyhow::Result<JobRequest> {
+    let context = &table.context;
+    let unknown = |what: &str| format!("the table does not say its {what}");
+    let protocol = context.protocol.clone().with_context(|| unknown("protocol"))?;
+    let item = |candidate: &Candidate| Item {
+        id: candidate.name.clone(),
+        blocks: candidate.network.blocks().to_vec(),
+    };
+    Ok(JobRequest {
+        protocol_version: PROTOCOL_VERSION,
+        label: fresh_label(),
+        runtime: context.runtime.with_context(|| unknown("runtime"))?,
+        threads: context.threads.with_context(|| unknown("threads"))?,
+        batch: context.batch.with_context(|| unknown("batch"))?,
+        precision: context.precision.with_context(|| unknown("precision"))?,
+        weight_seed: context.weight_seed.with_context(|| unknown("weight seed"))?,
+        core: context.core,
+        protocol: for_networks(protocol, candidates),
+        items: candidates.iter().map(item).collect(),
+    })
+}
+
+/// The table's protocol with a cap that leaves whole networks as many visits as operations have: the cap
+/// is a time, and a network takes as long as all its operations.
+fn for_networks(protocol: MeasuringProtocol, candidates: &[Candidate]) -> MeasuringProtocol {
+    let slowest = candidates.iter().map(|candidate| candidate.predicted.0).fold(0.0, f64::max);
+    let visits = 5.0 * f64::from(protocol.instantiations);
+    let needed = visits * slowest * f64::from(protocol.visit_samples);
+    MeasuringProtocol {
+        max_time: Milliseconds(protocol.max_time.0.max(needed).min(3_600_000.0)),
+        ..protocol
+    }
+}
+
+async fn measure(client: &AgentClient, request: &JobRequest) -> anyhow::Result<Vec<Row>> {
+    let status = client.submit(request).await?;
+    output::note(&format!("measuring {} whole networks", request.items.len()));
+    let mut rows = Vec::new();
+    let mut progress = Progress::new(0);
+    let following = client.follow(&status.id, 0, |event| {
+        match event {
+            JobEvent::Row { row, .. } => rows.push(*row),
+            JobEvent::Progress(news) => progress.show(&news),
+        }
+        Ok(())
+    });
+    let ended = tokio::select! {
+        ended = following => ended.and_then(completed),
+        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+    };
+    progress.finish();
+    // Measured or not, nobody will ask for this job again.
+    if let Err(error) = client.forget(&status.id).await {
+        tracing::warn!("the agent keeps the job {}: {error:#}", status.id);
+    }
+    ended.map(|_| rows)
+}
+
+/// The networks as measured, in the order in which they were asked for.
+fn verified(candidates: Vec<Candidate>, rows: &[Row]) -> anyhow::Result<Vec<VerifiedNetwork>> {
+    let verify = |candidate: Candidate| {
+        let row = rows.iter().find(|row| row.id == candidate.name);
+        let measurement = row
+            .and_then(Row::measurement)
+            .with_context(|| format!("`{}` could not be measured: {row:?}", candidate.name))?;
+        Ok(VerifiedNetwork {
+            name: candidate.name,
+            kind: candidate.kind,
+            predicted: candidate.predicted,
+            measured: measurement.headline.value,
+            ci_low: measurement.headline.ci_low,
+            ci_high: measurement.headline.ci_high,
+            converged: measurement.converged,
+        })
+    };
+    candidates.into_iter().map(verify).collect()
+}

@@ -66,11 +66,6 @@ impl VerifyReport {
         &self.networks
     }
 
-    /// How well predictions and measurements agree, from two networks on.
-    pub(crate) fn agreement(&self) -> Option<&Agreement> {
-        self.agreement.as_ref()
-    }
-
     /// The report for programs.
     pub(crate) fn to_json(&self) -> Value {
         let networks = self.networks.iter().map(|network| {
@@ -210,7 +205,7 @@ pub(crate) mod tests {
     #[test]
     fn one_network_is_reported_without_agreement() {
         let report = verify(&networks()[..1]);
-        assert_eq!(report.agreement(), None);
+        assert_eq!(report.agreement.as_ref(), None);
         assert_eq!(report.to_json()["mape_percent"], Value::Null);
         assert!(report.to_text().ends_with("agreement needs at least two networks\n"));
     }
