@@ -17,8 +17,10 @@ use crate::schedule::Schedule;
 use crate::spool::{JobFolder, LogLine, Stored};
 use crate::worker::{Command, Orders, Reply};
 
-/// Times that an item, or the canary, is tried in a fresh child before it counts as failed.
+/// Times that an item is tried, each time in a fresh child, before it counts as failed.
 const ATTEMPTS: u32 = 2;
+/// Children that may die over the canary, which is no item's fault, before the job is given up.
+const CANARY_ATTEMPTS: u32 = 10;
 
 /// Is told of a job's progress as it happens.
 pub(crate) trait Observer {
@@ -177,7 +179,7 @@ impl<'a, O: Observer> Runner<'a, O> {
                     break (nanoseconds, frequency_mhz);
                 }
                 Ok(other) => bail!(confused(&other)),
-                Err(lost) if attempts > ATTEMPTS => bail!(lost),
+                Err(lost) if attempts >= CANARY_ATTEMPTS => bail!(lost),
                 Err(lost) => tracing::warn!("canary: {lost}; trying again"),
             }
         };

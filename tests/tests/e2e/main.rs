@@ -1,1 +1,17 @@
-//! placeholder
+//! Tests that cross crates, in one program.
+//!
+//! - `structure`: the workspace is built as ARCHITECTURE.md says
+//! - `api`: jobs over HTTP: submitting, following, cancelling, forgetting
+//! - `bad_input`: every wrong request gets its documented error, and the agent lives
+//! - `faults`: a runtime that crashes, hangs or refuses costs one item
+//! - `kills`: kill -9 of the child, the agent, the host
+//! - `openapi`: answers are what the served description says
+//! - `chain`: the host's commands, one after another
+
+mod api;
+mod bad_input;
+mod chain;
+mod faults;
+mod kills;
+mod openapi;
+mod structure;

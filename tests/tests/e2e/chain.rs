@@ -1,0 +1,58 @@
+//! The host's commands, one after another, with a real agent and the mock runtime.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tests::program;
+
+fn host(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(program("host")).args(arguments).current_dir(folder).output().unwrap()
+}
+
+fn json(folder: &Path, arguments: &[&str]) -> Value {
+    let output = host(folder, arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn a_space_becomes_a_table_that_predicts_and_is_verified() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let profile = [
+        "profile",
+        "--device",
+        "local",
+        "--space",
+        "proxyless-small",
+        "--runtime",
+        "mock",
+        "--json",
+        "--out",
+    ];
+    let summary = json(folder, &[&profile[..], &["a.json"]].concat());
+    assert_eq!((&summary["rows"], &summary["failed"]), (&40.into(), &0.into()));
+
+    // The same seed gives the same rows.
+    json(folder, &[&profile[..], &["b.json"]].concat());
+    let rows = |name: &str| json(folder, &["table", "show", name, "--json"])["rows"].clone();
+    assert_eq!(rows("a.json"), rows("b.json"));
+
+    let report = json(
+        folder,
+        &["verify", "--device", "local", "--table", "a.json", "--nets", "8", "--json"],
+    );
+    assert!(report["networks"].as_array().unwrap().len() >= 8);
+    // The mock's whole networks take 8 % longer than their operations alone: the error is known.
+    let mape = report["mape_percent"].as_f64().unwrap();
+    assert!((mape - 100.0 * (1.0 - 1.0 / 1.08)).abs() < 0.5, "{mape}");
+    assert!(folder.join("a.verify.svg").exists());
+
+    let check = host(folder, &["table", "check", "a.json", "--space", "proxyless-mobile"]);
+    assert_eq!(check.status.code(), Some(1));
+    let refused = host(folder, &["predict", "--table", "a.json", "--arch", "nothing"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).starts_with("error: "));
+    assert_eq!(host(folder, &["profile"]).status.code(), Some(2));
+}
