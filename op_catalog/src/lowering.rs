@@ -1,8 +1,9 @@
 //! Lowering turns placed operations and networks into layers. It is the one place that says what an
 //! operation is made of.
 
+use crate::kernel::PoolKernel;
 use crate::layer::{Layer, LayerGraph, Primitive, ValueId, Window};
-use crate::op::{Activation, PoolKernel};
+use crate::op::Activation;
 use crate::placed_op::Shortcut;
 use crate::{FeatureMap, Network, Op, PlacedOp};
 

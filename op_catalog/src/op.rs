@@ -6,8 +6,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::CatalogError;
 use crate::feature_map::canonical_number;
+use crate::kernel::PoolKernel;
+use crate::{CatalogError, ExpandRatio, Kernel};
 
 /// An operation of the catalogue. Convolutions carry batch normalisation after them.
 ///
@@ -66,20 +67,6 @@ pub enum Activation {
     Relu6,
 }
 
-/// Side of a square convolution kernel: odd, so that padding keeps the map's centre.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Kernel(u32);
-
-/// Side of a square pooling window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PoolKernel(u32);
-
-/// Middle channels over input channels, to a thousandth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ExpandRatio {
-    thousandths: u32,
-}
-
 impl Op {
     /// MBConv by its two numbers.
     ///
@@ -108,130 +95,6 @@ impl Op {
     }
 }
 
-impl Kernel {
-    /// The largest side.
-    pub const MAX: u32 = 31;
-
-    /// A kernel of this side.
-    ///
-    /// # Errors
-    /// An even side, zero, or one above [`Self::MAX`].
-    pub fn new(side: u32) -> Result<Self, CatalogError> {
-        if side % 2 == 1 && side <= Self::MAX {
-            return Ok(Self(side));
-        }
-        let expected = format!("odd and at most {}", Self::MAX);
-        Err(CatalogError::OutOfRange { what: "kernel", value: side.into(), expected })
-    }
-
-    /// Pixels along one side.
-    pub const fn side(self) -> u32 {
-        self.0
-    }
-}
-
-impl PoolKernel {
-    /// The largest side.
-    pub const MAX: u32 = 64;
-
-    /// A window of this side.
-    ///
-    /// # Errors
-    /// A side of zero or above [`Self::MAX`].
-    pub fn new(side: u32) -> Result<Self, CatalogError> {
-        if (1..=Self::MAX).contains(&side) {
-            return Ok(Self(side));
-        }
-        let expected = format!("between 1 and {}", Self::MAX);
-        Err(CatalogError::OutOfRange { what: "pooling kernel", value: side.into(), expected })
-    }
-
-    /// Pixels along one side.
-    pub const fn side(self) -> u32 {
-        self.0
-    }
-    /// Pixels around the map on each side: those that keep its size where the side is odd, else none.
-    pub const fn padding(self) -> u32 {
-        if self.0 % 2 == 1 { self.0 / 2 } else { 0 }
-    }
-}
-
-impl ExpandRatio {
-    /// The largest ratio.
-    pub const MAX: u32 = 32;
-
-    /// A whole ratio.
-    ///
-    /// # Errors
-    /// A ratio of zero or above [`Self::MAX`].
-    pub fn new(ratio: u32) -> Result<Self, CatalogError> {
-        Self::from_thousandths(ratio.saturating_mul(1000))
-    }
-
-    /// A ratio in thousandths: 2500 is 2.5.
-    ///
-    /// # Errors
-    /// A ratio of zero or above [`Self::MAX`].
-    pub fn from_thousandths(thousandths: u32) -> Result<Self, CatalogError> {
-        if (1..=Self::MAX * 1000).contains(&thousandths) {
-            return Ok(Self { thousandths });
-        }
-        let expected = format!("between 1 and {} thousandths", Self::MAX * 1000);
-        Err(CatalogError::OutOfRange { what: "expand ratio", value: thousandths.into(), expected })
-    }
-
-    /// Middle channels for so many input channels: `round(channels * ratio)`, halves to even, as
-    /// Python's `round` in ProxylessNAS' `MBInvertedConvLayer`.
-    pub fn middle_channels(self, input_channels: u32) -> u32 {
-        let product = u64::from(input_channels) * u64::from(self.thousandths);
-        let (whole, rest) = (product / 1000, product % 1000);
-        let up = rest > 500 || (rest == 500 && whole % 2 == 1);
-        u32::try_from(whole + u64::from(up)).unwrap_or(u32::MAX)
-    }
-
-    /// The ratio in thousandths.
-    pub const fn thousandths(self) -> u32 {
-        self.thousandths
-    }
-
-    /// Whether it is 1: no expansion layer.
-    pub const fn is_one(self) -> bool {
-        self.thousandths == 1000
-    }
-}
-
-impl fmt::Display for ExpandRatio {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (whole, rest) = (self.thousandths / 1000, self.thousandths % 1000);
-        if rest == 0 {
-            return write!(f, "{whole}");
-        }
-        write!(f, "{whole}.{}", format!("{rest:03}").trim_end_matches('0'))
-    }
-}
-
-impl FromStr for ExpandRatio {
-    type Err = CatalogError;
-
-    fn from_str(text: &str) -> Result<Self, CatalogError> {
-        let syntax = || CatalogError::Syntax {
-            text: text.to_owned(),
-            expected: "an expand ratio such as `6` or `2.5` (at most three decimals)",
-        };
-        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-        let canonical_fraction = !text.ends_with(['.', '0']) || !text.contains('.');
-        if fraction.len() > 3
-            || !fraction.bytes().all(|b| b.is_ascii_digit())
-            || !canonical_fraction
-        {
-            return Err(syntax());
-        }
-        let whole = canonical_number(whole).ok_or_else(syntax)?;
-        let rest: u32 = format!("{fraction:0<3}").parse().map_err(|_| syntax())?;
-        Self::from_thousandths(whole.saturating_mul(1000).saturating_add(rest))
-    }
-}
-
 impl fmt::Display for Activation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -244,13 +107,13 @@ impl fmt::Display for Activation {
 impl fmt::Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::MbConv { kernel, expand } => write!(f, "mbconv-k{}-e{expand}", kernel.0),
-            Self::Conv { kernel, activation } => write!(f, "conv-k{}{activation}", kernel.0),
+            Self::MbConv { kernel, expand } => write!(f, "mbconv-k{}-e{expand}", kernel.side()),
+            Self::Conv { kernel, activation } => write!(f, "conv-k{}{activation}", kernel.side()),
             Self::Depthwise { kernel, activation } => {
-                write!(f, "depthwise-k{}{activation}", kernel.0)
+                write!(f, "depthwise-k{}{activation}", kernel.side())
             }
-            Self::MaxPool { kernel } => write!(f, "maxpool-k{}", kernel.0),
-            Self::AveragePool { kernel } => write!(f, "avgpool-k{}", kernel.0),
+            Self::MaxPool { kernel } => write!(f, "maxpool-k{}", kernel.side()),
+            Self::AveragePool { kernel } => write!(f, "avgpool-k{}", kernel.side()),
             Self::Classifier => f.write_str("classifier"),
             Self::Add => f.write_str("add"),
             Self::Identity => f.write_str("identity"),
@@ -321,12 +184,13 @@ pub(crate) mod tests {
 
     /// Any operation of the catalogue.
     pub(crate) fn any_op() -> impl Strategy<Value = Op> {
-        let kernel = (0_u32..5).prop_map(|half| Kernel(2 * half + 1));
-        let pool = (1_u32..6).prop_map(PoolKernel);
+        let kernel = (0_u32..5).prop_map(|half| Kernel::new(2 * half + 1).unwrap());
+        let pool = (1_u32..6).prop_map(|side| PoolKernel::new(side).unwrap());
         let activation = prop_oneof![Just(Activation::Linear), Just(Activation::Relu6)];
         let expand = prop_oneof![
-            (1_u32..8).prop_map(|ratio| ExpandRatio { thousandths: ratio * 1000 }),
-            (200_u32..8000).prop_map(|thousandths| ExpandRatio { thousandths }),
+            (1_u32..8).prop_map(|ratio| ExpandRatio::new(ratio).unwrap()),
+            (200_u32..8000)
+                .prop_map(|thousandths| ExpandRatio::from_thousandths(thousandths).unwrap()),
         ];
         prop_oneof![
             (kernel.clone(), expand).prop_map(|(kernel, expand)| Op::MbConv { kernel, expand }),
@@ -354,16 +218,6 @@ pub(crate) mod tests {
             if let Ok(op) = text.parse::<Op>() {
                 prop_assert_eq!(op.to_string(), text);
             }
-        }
-    }
-
-    #[test]
-    fn middle_channels_round_halves_to_even_as_python_does() {
-        for (thousandths, channels, middle) in
-            [(6000, 24, 144), (2500, 1, 2), (2500, 3, 8), (1500, 3, 4), (1501, 3, 5)]
-        {
-            let ratio = ExpandRatio::from_thousandths(thousandths).unwrap();
-            assert_eq!(ratio.middle_channels(channels), middle, "{ratio} of {channels}");
         }
     }
 
