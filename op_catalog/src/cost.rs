@@ -3,7 +3,7 @@
 use std::iter::Sum;
 use std::ops::Add;
 
-use crate::layer::{Layer, LayerGraph, Primitive};
+use crate::layer::{Bias, Layer, LayerGraph, Primitive};
 
 /// Costs of one image at batch 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,21 +28,34 @@ impl Cost {
         let (inputs, outputs) =
             (u64::from(layer.input_map.channels()), u64::from(layer.output_map.channels()));
         let written = 4 * layer.output_map.elements();
-        let weighted = |weights: u64, parameters: u64, uses: u64| Self {
+        let weighted = |weights: u64, biases: u64, uses: u64| Self {
             macs: weights * uses,
-            parameters,
-            weight_bytes: 4 * (weights + outputs),
+            parameters: weights + biases,
+            weight_bytes: 4 * (weights + biases),
             activation_bytes: written,
         };
         match layer.primitive {
-            Primitive::Conv { kernel, groups, .. } => {
+            Primitive::Conv { kernel, groups, bias, .. } => {
                 let weights = outputs * (inputs / u64::from(groups)) * u64::from(kernel).pow(2);
-                weighted(weights, weights, layer.output_map.pixels())
+                let biases = if bias == Bias::Present { outputs } else { 0 };
+                weighted(weights, biases, layer.output_map.pixels())
             }
-            Primitive::Linear => weighted(inputs * outputs, inputs * outputs + outputs, 1),
-            Primitive::BatchNorm => Self { parameters: 2 * outputs, ..Self::default() },
-            Primitive::Relu6 => Self::default(),
-            _ => Self { activation_bytes: written, ..Self::default() },
+            Primitive::Linear => weighted(inputs * outputs, outputs, 1),
+            // Folded, it leaves a bias.
+            Primitive::BatchNorm => {
+                Self { parameters: 2 * outputs, weight_bytes: 4 * outputs, ..Self::default() }
+            }
+            Primitive::Relu6 | Primitive::Relu | Primitive::HardSwish | Primitive::HardSigmoid => {
+                Self::default()
+            }
+            Primitive::MaxPool(_)
+            | Primitive::AveragePool(_)
+            | Primitive::GlobalAveragePool
+            | Primitive::Add { .. }
+            | Primitive::Scale { .. }
+            | Primitive::ChannelShuffle { .. } => {
+                Self { activation_bytes: written, ..Self::default() }
+            }
         }
     }
 }
@@ -86,6 +99,25 @@ mod tests {
             ("classifier-in7x7x8-out1x1x10-s1", 80, 90, 4 * 90, 4 * (8 + 10)),
             ("maxpool-k2-in8x8x3-out4x4x3-s2", 0, 0, 0, 4 * 48),
             ("zero-in8x8x3-out8x8x3-s1", 0, 0, 0, 0),
+            ("conv-k1-nobn-hs-in1x1x8-out1x1x10-s1", 80, 80, 4 * 80, 4 * 10),
+            ("globalpool-in7x7x8-out1x1x8-s1", 0, 0, 0, 4 * 8),
+            (
+                // Two groups halve the two pointwise convolutions; the shuffle writes the middle.
+                "mbconv-k3-m16-g2-relu-in4x4x8-out4x4x8-s1",
+                (8 * 16 / 2 + 16 * 9 + 16 * 8 / 2) * 16,
+                8 * 16 / 2 + 32 + 16 * 9 + 32 + 16 * 8 / 2 + 16,
+                4 * (8 * 16 / 2 + 16 + 16 * 9 + 16 + 16 * 8 / 2 + 8),
+                4 * 16 * (16 + 16 + 16 + 8),
+            ),
+            (
+                // 40 / 4 rounds to 16: a tenth less than 10 is too much for 8.
+                "mbconv-k3-m40-se-hs-in4x4x8-out4x4x8-s1",
+                (8 * 40 + 40 * 9 + 40 * 8) * 16 + 2 * 40 * 16,
+                8 * 40 + 80 + 40 * 9 + 80 + 40 * 8 + 16 + 2 * 40 * 16 + 16 + 40,
+                4 * (8 * 40 + 40 + 40 * 9 + 40 + 40 * 8 + 8 + 2 * 40 * 16 + 16 + 40),
+                // Expansion, depthwise, pooled, squeezed, excited, scaled, projection.
+                4 * (16 * (40 + 40) + 40 + 16 + 40 + 16 * (40 + 8)),
+            ),
             (
                 "mbconv-k3-e2-in4x4x8-out4x4x8-s1-skip",
                 (8 * 16 + 16 * 9 + 16 * 8) * 16,

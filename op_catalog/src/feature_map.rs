@@ -60,6 +60,11 @@ impl FeatureMap {
         Self { channels, ..self }
     }
 
+    /// One pixel with the same channels.
+    pub const fn one_pixel(self) -> Self {
+        Self { height: 1, width: 1, ..self }
+    }
+
     /// Numbers per image.
     pub const fn elements(self) -> u64 {
         self.height as u64 * self.width as u64 * self.channels as u64

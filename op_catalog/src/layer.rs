@@ -21,7 +21,7 @@ pub enum ValueId {
 /// What a layer computes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Primitive {
-    /// Square convolution without bias. Weight shape: `[out, in / groups, kernel, kernel]`.
+    /// Square convolution. Weight shape: `[out, in / groups, kernel, kernel]`; of a bias, `[out]`.
     Conv {
         /// Side of the kernel.
         kernel: u32,
@@ -31,11 +31,19 @@ pub enum Primitive {
         padding: u32,
         /// Groups of channels that do not mix; all of them in a depthwise convolution.
         groups: u32,
+        /// Whether it adds a number per channel.
+        bias: Bias,
     },
     /// Batch normalisation with scale and shift per channel.
     BatchNorm,
     /// min(max(x, 0), 6).
     Relu6,
+    /// max(x, 0).
+    Relu,
+    /// x * min(max(x + 3, 0), 6) / 6.
+    HardSwish,
+    /// min(max(x + 3, 0), 6) / 6.
+    HardSigmoid,
     /// Maximum over a square window.
     MaxPool(Window),
     /// Mean over a square window; padding does not count.
@@ -49,6 +57,36 @@ pub enum Primitive {
         /// The other summand.
         other: ValueId,
     },
+    /// Product with a number per channel: a `1 x 1 x c` map, for all pixels of `h x w x c`.
+    Scale {
+        /// The numbers.
+        by: ValueId,
+    },
+    /// Deals the channels of each group out to all groups: channel `i` of `n` groups of `m` goes to
+    /// `(i % m) * n + i / m` (`ShuffleNet`, arXiv:1707.01083, section 3.1).
+    ChannelShuffle {
+        /// Groups of channels, as of the convolution before it.
+        groups: u32,
+    },
+}
+
+/// Whether a convolution adds a number per channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bias {
+    /// It does not.
+    Absent,
+    /// It does.
+    Present,
+}
+
+impl Primitive {
+    /// What it takes besides its first input.
+    pub const fn second_input(self) -> Option<ValueId> {
+        match self {
+            Self::Add { other: value } | Self::Scale { by: value } => Some(value),
+            _ => None,
+        }
+    }
 }
 
 /// A pooling window.
@@ -98,9 +136,13 @@ impl Layer {
         let (inputs, outputs) =
             (self.input_map.channels() as usize, self.output_map.channels() as usize);
         let shapes: Vec<(&str, Vec<usize>)> = match self.primitive {
-            Primitive::Conv { kernel, groups, .. } => {
+            Primitive::Conv { kernel, groups, bias, .. } => {
                 let side = kernel as usize;
-                vec![("weight", vec![outputs, inputs / groups as usize, side, side])]
+                let weight = ("weight", vec![outputs, inputs / groups as usize, side, side]);
+                match bias {
+                    Bias::Absent => vec![weight],
+                    Bias::Present => vec![weight, ("bias", vec![outputs])],
+                }
             }
             Primitive::BatchNorm => ["weight", "bias", "running_mean", "running_var"]
                 .map(|part| (part, vec![outputs]))

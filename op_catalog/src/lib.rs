@@ -19,16 +19,20 @@
 //! # Ok::<(), op_catalog::CatalogError>(())
 //! ```
 
+pub mod activation;
 pub mod architecture;
+pub mod candidate;
 pub mod cost;
 pub mod error;
 pub mod expand_ratio;
+pub mod expansion;
 pub mod feature_map;
 mod field_error;
 mod json_fields;
 pub mod kernel;
 pub mod layer;
 mod lowering;
+pub mod mbconv;
 pub mod network;
 pub mod network_file;
 pub mod onnx;
@@ -43,16 +47,20 @@ pub mod units;
 pub mod weights;
 pub mod wire;
 
+pub use activation::Activation;
 pub use architecture::Architecture;
+pub use candidate::Candidate;
 pub use cost::Cost;
 pub use error::CatalogError;
 pub use expand_ratio::ExpandRatio;
+pub use expansion::Expansion;
 pub use feature_map::FeatureMap;
 pub use kernel::Kernel;
 pub use layer::{Layer, LayerGraph, Primitive, ValueId};
+pub use mbconv::{MbConv, SqueezeExcite};
 pub use network::Network;
 pub use network_file::NetworkFile;
-pub use op::{Activation, Op};
+pub use op::{Normalisation, Op};
 pub use placed_op::{PlacedOp, Shortcut};
 pub use space::{SearchSpace, Slot};
 pub use space_definition::SpaceDefinition;

@@ -225,8 +225,9 @@ mod tests {
             ),
             (
                 r#"{"format": "architecture", "version": 1, "space": "x", "choices": ["zer"]}"#,
-                "choices[0]: `zer` is not an operation: mbconv-k3-e6, conv-k3, conv-k1-linear, \
-                 depthwise-k3, maxpool-k2, avgpool-k3, classifier, add, identity or zero",
+                "choices[0]: `zer` is not an operation: mbconv-k3-e6, mbconv-k5-m120-se-hs, conv-k3, \
+                 conv-k1-linear, conv-k1-nobn-hs, depthwise-k3, maxpool-k2, avgpool-k3, \
+                 globalpool, classifier, add, identity or zero",
             ),
             (r#"{"name": "PyramidTreeNet", "blocks": []}"#, "not supported yet: PyramidTreeNet"),
         ] {

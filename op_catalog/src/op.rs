@@ -6,37 +6,33 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::feature_map::canonical_number;
 use crate::kernel::PoolKernel;
-use crate::{CatalogError, ExpandRatio, Kernel};
+use crate::{Activation, CatalogError, ExpandRatio, Expansion, Kernel, MbConv};
 
-/// An operation of the catalogue. Convolutions carry batch normalisation after them.
+/// An operation of the catalogue. Convolutions carry batch normalisation after them, unless they say
+/// otherwise.
 ///
 /// Its text form is what spaces and architectures are written in: `mbconv-k5-e6`, `conv-k1-linear`,
 /// `zero`. A pointwise convolution is `conv-k1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Op {
-    /// Inverted residual block (MobileNetV2): 1x1 expansion, depthwise k x k, 1x1 projection without
-    /// activation; no expansion layer at ratio 1. `MBInvertedConvLayer` of ProxylessNAS.
-    MbConv {
-        /// Kernel of the depthwise convolution.
-        kernel: Kernel,
-        /// Middle channels over input channels.
-        expand: ExpandRatio,
-    },
-    /// Plain convolution, batch normalisation, activation.
+    /// Inverted residual block.
+    MbConv(MbConv),
+    /// Plain convolution, normalisation, activation.
     Conv {
         /// Kernel.
         kernel: Kernel,
-        /// What follows the normalisation.
-        activation: Activation,
+        /// What follows the convolution.
+        normalisation: Normalisation,
+        /// What follows the normalisation; `None`, written `-linear`, for nothing.
+        activation: Option<Activation>,
     },
     /// Depthwise convolution, batch normalisation, activation.
     Depthwise {
         /// Kernel.
         kernel: Kernel,
-        /// What follows the normalisation.
-        activation: Activation,
+        /// What follows the normalisation; `None`, written `-linear`, for nothing.
+        activation: Option<Activation>,
     },
     /// Maximum over a window.
     MaxPool {
@@ -56,68 +52,84 @@ pub enum Op {
     Identity,
     /// Skips the block: with the shortcut around it, its input passes on (ProxylessNAS' `ZeroLayer`).
     Zero,
+    /// Mean over all pixels: `h x w x c` becomes `1 x 1 x c`.
+    GlobalPool,
 }
 
-/// What follows a convolution's batch normalisation.
+/// Whether batch normalisation follows a convolution. Neither kind of convolution has a bias of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Activation {
-    /// Nothing.
-    Linear,
-    /// min(max(x, 0), 6).
-    Relu6,
+pub enum Normalisation {
+    /// Scale and shift per channel; not written.
+    Batch,
+    /// None, written `-nobn`: Once-for-All's convolution after the pooling (`feature_mix_layer`).
+    Absent,
 }
 
 impl Op {
-    /// MBConv by its two numbers.
+    /// MBConv of MobileNetV2 and ProxylessNAS by its two numbers.
     ///
     /// # Errors
     /// As [`Kernel::new`] and [`ExpandRatio::new`].
     pub fn mbconv(kernel: u32, expand: u32) -> Result<Self, CatalogError> {
-        Ok(Self::MbConv { kernel: Kernel::new(kernel)?, expand: ExpandRatio::new(expand)? })
+        let expansion = Expansion::Ratio(ExpandRatio::new(expand)?);
+        Ok(Self::MbConv(MbConv::plain(Kernel::new(kernel)?, expansion)))
     }
 
-    /// Plain convolution with ReLU6.
+    /// Plain convolution with batch normalisation and ReLU6.
     ///
     /// # Errors
     /// As [`Kernel::new`].
     pub fn conv(kernel: u32) -> Result<Self, CatalogError> {
-        Ok(Self::Conv { kernel: Kernel::new(kernel)?, activation: Activation::Relu6 })
+        Ok(Self::Conv {
+            kernel: Kernel::new(kernel)?,
+            normalisation: Normalisation::Batch,
+            activation: Some(Activation::Relu6),
+        })
     }
 
     /// Whether as many channels come out as go in, by its nature.
     pub const fn keeps_channels(self) -> bool {
-        !matches!(self, Self::MbConv { .. } | Self::Conv { .. } | Self::Classifier)
+        !matches!(self, Self::MbConv(_) | Self::Conv { .. } | Self::Classifier)
     }
 
     /// Whether it can step over pixels.
     pub const fn has_stride(self) -> bool {
-        !matches!(self, Self::Classifier | Self::Add | Self::Identity | Self::Zero)
+        !matches!(
+            self,
+            Self::Classifier | Self::Add | Self::Identity | Self::Zero | Self::GlobalPool
+        )
     }
 }
 
-impl fmt::Display for Activation {
+impl fmt::Display for Normalisation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Relu6 => "",
-            Self::Linear => "-linear",
+            Self::Batch => "",
+            Self::Absent => "-nobn",
         })
     }
 }
 
 impl fmt::Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let suffix = |activation: &Option<Activation>| {
+            activation.map_or("-linear".to_owned(), |activation| activation.to_string())
+        };
         match self {
-            Self::MbConv { kernel, expand } => write!(f, "mbconv-k{}-e{expand}", kernel.side()),
-            Self::Conv { kernel, activation } => write!(f, "conv-k{}{activation}", kernel.side()),
-            Self::Depthwise { kernel, activation } => {
-                write!(f, "depthwise-k{}{activation}", kernel.side())
+            Self::MbConv(block) => block.fmt(f),
+            Self::Conv { kernel, normalisation, activation } => {
+                write!(f, "conv-{kernel}{normalisation}{}", suffix(activation))
             }
-            Self::MaxPool { kernel } => write!(f, "maxpool-k{}", kernel.side()),
-            Self::AveragePool { kernel } => write!(f, "avgpool-k{}", kernel.side()),
+            Self::Depthwise { kernel, activation } => {
+                write!(f, "depthwise-{kernel}{}", suffix(activation))
+            }
+            Self::MaxPool { kernel } => write!(f, "maxpool-{kernel}"),
+            Self::AveragePool { kernel } => write!(f, "avgpool-{kernel}"),
             Self::Classifier => f.write_str("classifier"),
             Self::Add => f.write_str("add"),
             Self::Identity => f.write_str("identity"),
             Self::Zero => f.write_str("zero"),
+            Self::GlobalPool => f.write_str("globalpool"),
         }
     }
 }
@@ -126,40 +138,62 @@ impl FromStr for Op {
     type Err = CatalogError;
 
     fn from_str(text: &str) -> Result<Self, CatalogError> {
-        let syntax = || CatalogError::Syntax {
-            text: text.to_owned(),
-            expected: "an operation: mbconv-k3-e6, conv-k3, conv-k1-linear, depthwise-k3, maxpool-k2, \
-                       avgpool-k3, classifier, add, identity or zero",
-        };
-        let number = |part: &str, letter: char| {
-            part.strip_prefix(letter).and_then(canonical_number).ok_or_else(syntax)
-        };
-        let kernel = |part: &str| Kernel::new(number(part, 'k')?);
-        let pool_kernel = |part: &str| PoolKernel::new(number(part, 'k')?);
-        let parts: Vec<&str> = text.split('-').collect();
-        Ok(match parts[..] {
-            ["mbconv", k, e] => {
-                let expand = e.strip_prefix('e').ok_or_else(syntax)?.parse()?;
-                Self::MbConv { kernel: kernel(k)?, expand }
+        Ok(match text.split_once('-') {
+            Some(("mbconv", _)) => Self::MbConv(text.parse()?),
+            Some(("conv", parts)) => {
+                let (parts, activation) = split_activation(parts);
+                let (kernel, normalisation) = match parts.strip_suffix("-nobn") {
+                    Some(kernel) => (kernel, Normalisation::Absent),
+                    None => (parts, Normalisation::Batch),
+                };
+                Self::Conv { kernel: part(text, kernel)?, normalisation, activation }
             }
-            ["conv", k] => Self::Conv { kernel: kernel(k)?, activation: Activation::Relu6 },
-            ["conv", k, "linear"] => {
-                Self::Conv { kernel: kernel(k)?, activation: Activation::Linear }
+            Some(("depthwise", parts)) => {
+                let (kernel, activation) = split_activation(parts);
+                Self::Depthwise { kernel: part(text, kernel)?, activation }
             }
-            ["depthwise", k] => {
-                Self::Depthwise { kernel: kernel(k)?, activation: Activation::Relu6 }
-            }
-            ["depthwise", k, "linear"] => {
-                Self::Depthwise { kernel: kernel(k)?, activation: Activation::Linear }
-            }
-            ["maxpool", k] => Self::MaxPool { kernel: pool_kernel(k)? },
-            ["avgpool", k] => Self::AveragePool { kernel: pool_kernel(k)? },
-            ["classifier"] => Self::Classifier,
-            ["add"] => Self::Add,
-            ["identity"] => Self::Identity,
-            ["zero"] => Self::Zero,
-            _ => return Err(syntax()),
+            Some(("maxpool", kernel)) => Self::MaxPool { kernel: part(text, kernel)? },
+            Some(("avgpool", kernel)) => Self::AveragePool { kernel: part(text, kernel)? },
+            _ => return by_name(text),
         })
+    }
+}
+
+/// A part of an operation; where it is no such part at all, the text is no operation.
+fn part<P: FromStr<Err = CatalogError>>(text: &str, part: &str) -> Result<P, CatalogError> {
+    part.parse().map_err(|error| match error {
+        CatalogError::Syntax { .. } => not_an_operation(text),
+        other => other,
+    })
+}
+
+/// What stands before a convolution's activation, and the activation.
+fn split_activation(text: &str) -> (&str, Option<Activation>) {
+    if let Some(rest) = text.strip_suffix("-linear") {
+        return (rest, None);
+    }
+    let (rest, activation) = Activation::split_from(text);
+    (rest, Some(activation))
+}
+
+/// The operations that are one word.
+fn by_name(text: &str) -> Result<Op, CatalogError> {
+    match text {
+        "classifier" => Ok(Op::Classifier),
+        "add" => Ok(Op::Add),
+        "identity" => Ok(Op::Identity),
+        "zero" => Ok(Op::Zero),
+        "globalpool" => Ok(Op::GlobalPool),
+        _ => Err(not_an_operation(text)),
+    }
+}
+
+fn not_an_operation(text: &str) -> CatalogError {
+    CatalogError::Syntax {
+        text: text.to_owned(),
+        expected: "an operation: mbconv-k3-e6, mbconv-k5-m120-se-hs, conv-k3, conv-k1-linear, \
+                   conv-k1-nobn-hs, depthwise-k3, maxpool-k2, avgpool-k3, globalpool, classifier, \
+                   add, identity or zero",
     }
 }
 
@@ -181,29 +215,28 @@ pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::kernel::tests::any_kernel;
+    use crate::mbconv::tests::{any_activation, any_mbconv};
 
     /// Any operation of the catalogue.
     pub(crate) fn any_op() -> impl Strategy<Value = Op> {
-        let kernel = (0_u32..5).prop_map(|half| Kernel::new(2 * half + 1).unwrap());
         let pool = (1_u32..6).prop_map(|side| PoolKernel::new(side).unwrap());
-        let activation = prop_oneof![Just(Activation::Linear), Just(Activation::Relu6)];
-        let expand = prop_oneof![
-            (1_u32..8).prop_map(|ratio| ExpandRatio::new(ratio).unwrap()),
-            (200_u32..8000)
-                .prop_map(|thousandths| ExpandRatio::from_thousandths(thousandths).unwrap()),
-        ];
+        let activation = prop_oneof![Just(None), any_activation().prop_map(Some)];
+        let normalisation = prop_oneof![Just(Normalisation::Batch), Just(Normalisation::Absent)];
         prop_oneof![
-            (kernel.clone(), expand).prop_map(|(kernel, expand)| Op::MbConv { kernel, expand }),
-            (kernel.clone(), activation.clone())
-                .prop_map(|(kernel, activation)| Op::Conv { kernel, activation }),
-            (kernel, activation)
+            4 => any_mbconv().prop_map(Op::MbConv),
+            2 => (any_kernel(), normalisation, activation.clone()).prop_map(
+                |(kernel, normalisation, activation)| Op::Conv { kernel, normalisation, activation }
+            ),
+            1 => (any_kernel(), activation)
                 .prop_map(|(kernel, activation)| Op::Depthwise { kernel, activation }),
-            pool.clone().prop_map(|kernel| Op::MaxPool { kernel }),
-            pool.prop_map(|kernel| Op::AveragePool { kernel }),
-            Just(Op::Classifier),
-            Just(Op::Add),
-            Just(Op::Identity),
-            Just(Op::Zero),
+            1 => pool.clone().prop_map(|kernel| Op::MaxPool { kernel }),
+            1 => pool.prop_map(|kernel| Op::AveragePool { kernel }),
+            1 => Just(Op::Classifier),
+            1 => Just(Op::Add),
+            1 => Just(Op::Identity),
+            1 => Just(Op::Zero),
+            1 => Just(Op::GlobalPool),
         ]
     }
 
@@ -214,11 +247,39 @@ pub(crate) mod tests {
         }
 
         #[test]
-        fn what_is_read_is_written_the_same(text in "(mbconv|conv|maxpool|zero|add)(-k[0-9]{1,2})?(-e[0-9.]{1,5})?(-linear)?") {
+        fn what_is_read_is_written_the_same(
+            text in "(mbconv|conv|depthwise|maxpool|zero|add|globalpool)(-k[0-9]{1,2})?(-[em][0-9.]{1,5})?(-g[0-9])?(-se)?(-nobn)?(-linear|-relu|-hs)?",
+        ) {
             if let Ok(op) = text.parse::<Op>() {
                 prop_assert_eq!(op.to_string(), text);
             }
         }
+    }
+
+    /// Keys of tables that exist: their texts and their order must stay.
+    #[test]
+    fn operations_are_in_the_order_of_their_tables() {
+        let texts = [
+            "mbconv-k3-e1",
+            "mbconv-k3-e2.5",
+            "mbconv-k3-m8",
+            "mbconv-k5-e1",
+            "conv-k1-linear",
+            "conv-k1",
+            "conv-k3",
+            "depthwise-k3-linear",
+            "depthwise-k3",
+            "maxpool-k2",
+            "avgpool-k3",
+            "classifier",
+            "add",
+            "identity",
+            "zero",
+            "globalpool",
+        ];
+        let mut operations = texts.map(|text| text.parse::<Op>().unwrap());
+        operations.sort_unstable();
+        assert_eq!(operations.map(|op| op.to_string()), texts);
     }
 
     #[test]
@@ -233,12 +294,11 @@ pub(crate) mod tests {
         ] {
             assert_eq!(text.parse::<Op>().unwrap_err().to_string(), message);
         }
-        assert!(
-            "mbconv"
-                .parse::<Op>()
-                .unwrap_err()
-                .to_string()
-                .starts_with("`mbconv` is not an operation: ")
-        );
+        for text in
+            ["conv", "globalpool-k7", "conv-k1-hs-nobn", "depthwise-k3-nobn", "conv-k1-relu6"]
+        {
+            let error = text.parse::<Op>().unwrap_err().to_string();
+            assert!(error.starts_with(&format!("`{text}` is not an operation: ")), "{error}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::feature_map::canonical_number;
-use crate::{CatalogError, Cost, FeatureMap, Op};
+use crate::{CatalogError, Cost, FeatureMap, MbConv, Op};
 
 /// An operation where it stands in a network. Two that are equal cost the same on a device, so a
 /// table has one row for them.
@@ -54,7 +54,7 @@ impl PlacedOp {
         stride: u32,
     ) -> Result<Self, CatalogError> {
         let preserves = stride == 1 && output_channels == input.channels();
-        let has_shortcut = preserves && matches!(op, Op::MbConv { .. });
+        let has_shortcut = preserves && matches!(op, Op::MbConv(_));
         let shortcut = if has_shortcut { Shortcut::Identity } else { Shortcut::Absent };
         Self::with_shortcut(op, input, output_channels, stride, shortcut)
     }
@@ -93,11 +93,14 @@ impl PlacedOp {
         if stride > 1 && !op.has_stride() {
             return Err(refuse("it has no stride".to_owned()));
         }
-        let convolves = matches!(op, Op::MbConv { .. } | Op::Conv { .. } | Op::Depthwise { .. });
+        let convolves = matches!(op, Op::MbConv(_) | Op::Conv { .. } | Op::Depthwise { .. });
         if shortcut == Shortcut::Identity && (output != input || !convolves) {
             return Err(refuse(
                 "a shortcut needs a convolution that preserves the shape".to_owned(),
             ));
+        }
+        if let Op::MbConv(block) = op {
+            check_groups(block, input, output).map_err(refuse)?;
         }
         let placed = Self { op, input, output, stride, shortcut };
         let middle = placed.middle_channels();
@@ -146,10 +149,23 @@ impl PlacedOp {
     /// Channels of the widest layer inside: of an MBConv's depthwise convolution, else of the input.
     pub fn middle_channels(&self) -> u32 {
         match self.op {
-            Op::MbConv { expand, .. } => expand.middle_channels(self.input.channels()),
+            Op::MbConv(block) => block.expansion.middle_channels(self.input.channels()),
             _ => self.input.channels(),
         }
     }
+}
+
+/// Refuses channels that the groups of a block's pointwise convolutions do not divide.
+fn check_groups(block: MbConv, input: FeatureMap, output: FeatureMap) -> Result<(), String> {
+    let groups = block.expansion.groups().count();
+    for (direction, channels) in [("in", input.channels()), ("out", output.channels())] {
+        if !channels.is_multiple_of(groups) {
+            return Err(format!(
+                "its {groups} groups do not divide the {channels} channels that come {direction}"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The map behind a window with "same" padding for odd sides and none for even ones.
@@ -166,7 +182,7 @@ fn output_map(
         _ => length.div_ceil(stride),
     };
     match op {
-        Op::Classifier => FeatureMap::new(1, 1, channels),
+        Op::Classifier | Op::GlobalPool => FeatureMap::new(1, 1, channels),
         _ => FeatureMap::new(side(input.height()), side(input.width()), channels),
     }
 }
@@ -276,6 +292,18 @@ pub(crate) mod tests {
             (
                 "mbconv-k3-e3-in7x7x16-out7x7x24-s1-skip",
                 "`mbconv-k3-e3` cannot be placed at 7x7x16 with stride 1: a shortcut needs a convolution that preserves the shape",
+            ),
+            (
+                "mbconv-k3-m16-g2-in7x7x15-out7x7x16-s1",
+                "`mbconv-k3-m16-g2` cannot be placed at 7x7x15 with stride 1: its 2 groups do not divide the 15 channels that come in",
+            ),
+            (
+                "mbconv-k3-m16-g2-in7x7x16-out7x7x15-s1",
+                "`mbconv-k3-m16-g2` cannot be placed at 7x7x16 with stride 1: its 2 groups do not divide the 15 channels that come out",
+            ),
+            (
+                "globalpool-in7x7x16-out1x1x8-s1",
+                "`globalpool` cannot be placed at 7x7x16 with stride 1: it keeps its 16 channels, not 8",
             ),
             (
                 "conv-k31-in7x7x65536-out7x7x65536-s1",

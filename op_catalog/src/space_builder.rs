@@ -3,7 +3,7 @@
 
 use crate::space::{Slot, make_divisible};
 use crate::space_definition::{FixedDefinition, InputDefinition, Scaling, StageDefinition};
-use crate::{CatalogError, FeatureMap, Op, PlacedOp, SearchSpace, SpaceDefinition};
+use crate::{Candidate, CatalogError, FeatureMap, Op, PlacedOp, SearchSpace, SpaceDefinition};
 
 /// The largest number of cells of all stages, of candidates in a list, and of fixed operations in
 /// stem or head: far above any real space, and small enough that no file can fill the memory.
@@ -135,18 +135,23 @@ impl Chain<'_> {
     fn offered(
         &self,
         place: &str,
-        candidates: &[Op],
+        candidates: &[Candidate],
         channels: u32,
         stride: u32,
     ) -> Result<Vec<PlacedOp>, CatalogError> {
         let mut offered: Vec<PlacedOp> = Vec::new();
-        for (index, op) in candidates.iter().enumerate() {
+        for (index, candidate) in candidates.iter().enumerate() {
+            let wrong = |message: String| CatalogError::field(format!("{place}[{index}]"), message);
+            let op = candidate.at(self.end.channels()).map_err(|error| wrong(error.to_string()))?;
             let changes_channels = channels != self.end.channels();
             if (changes_channels && op.keeps_channels()) || (stride > 1 && !op.has_stride()) {
                 continue;
             }
-            let placed = PlacedOp::new(*op, self.end, channels, stride)
-                .map_err(|error| CatalogError::field(format!("{place}[{index}]"), error))?;
+            let placed = PlacedOp::new(op, self.end, channels, stride)
+                .map_err(|error| wrong(error.to_string()))?;
+            if offered.contains(&placed) {
+                return Err(wrong(format!("`{candidate}` is `{op}` here, which stands before it")));
+            }
             if let Some(first) = offered.first()
                 && first.output() != placed.output()
             {
@@ -157,7 +162,7 @@ impl Chain<'_> {
                     first.op(),
                     first.output()
                 );
-                return Err(CatalogError::field(format!("{place}[{index}]"), message));
+                return Err(wrong(message));
             }
             offered.push(placed);
         }
@@ -206,14 +211,14 @@ fn check_width(place: &str, width: u32) -> Result<(), CatalogError> {
     Err(CatalogError::field(place, format!("{width} is not between 1 and {most}")))
 }
 
-fn check_candidates(place: &str, candidates: &[Op]) -> Result<(), CatalogError> {
+fn check_candidates(place: &str, candidates: &[Candidate]) -> Result<(), CatalogError> {
     if candidates.len() > MAX_COUNT {
         let message = format!("{} candidates, more than {MAX_COUNT}", candidates.len());
         return Err(CatalogError::field(place, message));
     }
     for (index, op) in candidates.iter().enumerate() {
         let place = format!("{place}[{index}]");
-        if matches!(op, Op::Add | Op::Classifier) {
+        if matches!(op, Candidate::Op(Op::Add | Op::Classifier)) {
             return Err(CatalogError::field(place, format!("`{op}` cannot be a candidate")));
         }
         if candidates[..index].contains(op) {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::field_error::FieldError;
-use crate::{CatalogError, Op};
+use crate::{Candidate, CatalogError, Op};
 
 /// What a search space is made of. Plain data, so that a table can carry it; [`Self::build`] checks it
 /// and makes the [`SearchSpace`](crate::SearchSpace).
@@ -26,7 +26,7 @@ pub struct SpaceDefinition {
     pub width_multiplier: f64,
     /// Operations that every edge offers, in this order. One that cannot change the shape (`zero`,
     /// `identity`, a pooling, a depthwise convolution) is offered only where it need not.
-    pub candidates: Vec<Op>,
+    pub candidates: Vec<Candidate>,
     /// The images.
     pub input: InputDefinition,
     /// Fixed operations before the stages.
@@ -96,7 +96,7 @@ pub struct StageDefinition {
     pub stride: u32,
     /// Candidates of this stage, in place of those of the space.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub candidates: Option<Vec<Op>>,
+    pub candidates: Option<Vec<Candidate>>,
 }
 
 /// The built-in spaces: names and TOML.

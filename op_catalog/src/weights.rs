@@ -94,11 +94,13 @@ fn random_tensor(layer: &Layer, name: &str, shape: Vec<usize>, seed: u64) -> Ten
     let fan_in: usize = shape[1..].iter().product();
     let is_weight = name.ends_with(".weight");
     match layer.primitive {
-        Primitive::Conv { .. } => numbers.tensor(shape, 0.0, uniform_bound(2.0 / fan_in as f64)),
+        Primitive::Conv { .. } if is_weight => {
+            numbers.tensor(shape, 0.0, uniform_bound(2.0 / fan_in as f64))
+        }
         Primitive::Linear if is_weight => {
             numbers.tensor(shape, 0.0, uniform_bound(1.0 / fan_in as f64))
         }
-        // Scale and variance are around 1; shift and mean, as a linear layer's bias, around 0.
+        // Scale and variance are around 1; shift and mean, as any layer's bias, around 0.
         Primitive::BatchNorm if is_weight || name.ends_with(".running_var") => {
             numbers.tensor(shape, 1.0, 0.1)
         }

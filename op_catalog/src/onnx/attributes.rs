@@ -14,7 +14,7 @@ pub(crate) fn attributes(primitive: Primitive) -> Vec<AttributeProto> {
         ]
     };
     match primitive {
-        Primitive::Conv { kernel, stride, padding, groups } => {
+        Primitive::Conv { kernel, stride, padding, groups, .. } => {
             let mut attributes = window(Window { kernel, stride, padding });
             attributes.push(int("group", groups.into()));
             attributes
@@ -27,7 +27,14 @@ pub(crate) fn attributes(primitive: Primitive) -> Vec<AttributeProto> {
             attributes
         }
         Primitive::Linear => vec![int("transB", 1)],
-        Primitive::Relu6 | Primitive::GlobalAveragePool | Primitive::Add { .. } => Vec::new(),
+        Primitive::HardSigmoid => vec![float("alpha", 1.0 / 6.0), float("beta", 0.5)],
+        Primitive::Relu6
+        | Primitive::Relu
+        | Primitive::HardSwish
+        | Primitive::GlobalAveragePool
+        | Primitive::Add { .. }
+        | Primitive::Scale { .. }
+        | Primitive::ChannelShuffle { .. } => Vec::new(),
     }
 }
 
@@ -41,7 +48,8 @@ pub(crate) fn int(name: &str, value: i64) -> AttributeProto {
     }
 }
 
-fn ints(name: &str, values: &[u32]) -> AttributeProto {
+/// Whole numbers.
+pub(crate) fn ints(name: &str, values: &[u32]) -> AttributeProto {
     AttributeProto {
         name: name.to_owned(),
         ints: values.iter().map(|value| i64::from(*value)).collect(),

@@ -8,8 +8,9 @@
 
 mod attributes;
 mod folding;
+mod model;
 mod proto;
 mod writer;
 
 pub use folding::{FoldedConvolution, fold};
-pub use writer::model;
+pub use model::model;

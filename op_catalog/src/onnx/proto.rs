@@ -6,6 +6,9 @@ use prost::{Message, Oneof};
 /// `TensorProto.DataType.FLOAT`.
 pub(crate) const FLOAT: i32 = 1;
 
+/// `TensorProto.DataType.INT64`.
+pub(crate) const INT64: i32 = 7;
+
 /// `AttributeProto.AttributeType.FLOAT`.
 pub(crate) const ATTRIBUTE_FLOAT: i32 = 1;
 

@@ -3,8 +3,12 @@
 use serde_json::{Value, json};
 
 use super::{CLASS, conv_constants, identity_constants, linear_constants};
+use crate::expansion::Groups;
 use crate::placed_op::Shortcut;
-use crate::{Activation, CatalogError, ExpandRatio, Network, Op, PlacedOp};
+use crate::{
+    Activation, CatalogError, ExpandRatio, Expansion, MbConv, Network, Normalisation, Op, PlacedOp,
+    SqueezeExcite,
+};
 
 /// Writes a config, with the fields that the published files have.
 ///
@@ -27,11 +31,15 @@ pub fn export(network: &Network) -> Result<String, CatalogError> {
 }
 
 fn conv_to_value(placed: &PlacedOp) -> Result<Value, CatalogError> {
-    let (Op::Conv { kernel, activation: Activation::Relu6 }, Shortcut::Absent) =
+    let (Op::Conv { kernel, normalisation, activation }, Shortcut::Absent) =
         (placed.op(), placed.shortcut())
     else {
         return Err(unsupported(&format!("`{placed}` where a convolution stands")));
     };
+    if (normalisation, activation) != (Normalisation::Batch, Some(Activation::Relu6)) {
+        let what = "another convolution than with batch normalisation and ReLU6";
+        return Err(unsupported(&format!("{what} (`{placed}`)")));
+    }
     Ok(object(
         &conv_constants(),
         &[
@@ -47,13 +55,13 @@ fn block_to_value(placed: &PlacedOp) -> Result<Value, CatalogError> {
     let (input, output) = (placed.input().channels(), placed.output().channels());
     let inner = match placed.op() {
         Op::Zero => json!({ "name": "ZeroLayer", "stride": 1 }),
-        Op::MbConv { kernel, expand } => json!({
+        Op::MbConv(block) => json!({
             "name": "MBInvertedConvLayer",
             "in_channels": input,
             "out_channels": output,
-            "kernel_size": kernel.side(),
+            "kernel_size": block.kernel.side(),
             "stride": placed.stride(),
-            "expand_ratio": expand_to_value(expand),
+            "expand_ratio": expand_to_value(plain_ratio(block, placed)?),
         }),
         _ => return Err(unsupported(&format!("the block `{placed}`"))),
     };
@@ -67,6 +75,22 @@ fn block_to_value(placed: &PlacedOp) -> Result<Value, CatalogError> {
         "mobile_inverted_conv": inner,
         "shortcut": shortcut,
     }))
+}
+
+/// The expand ratio of a block that has nothing which `MBInvertedConvLayer` does not.
+fn plain_ratio(block: MbConv, placed: &PlacedOp) -> Result<ExpandRatio, CatalogError> {
+    let other = match block {
+        MbConv { squeeze_excite: SqueezeExcite::Quarter, .. } => "squeeze-and-excite",
+        MbConv { activation: Activation::Relu | Activation::HardSwish, .. } => {
+            "another activation than ReLU6"
+        }
+        MbConv { expansion: Expansion::Width(width), .. } if width.groups() != Groups::ONE => {
+            "groups"
+        }
+        MbConv { expansion: Expansion::Width(_), .. } => "a middle width that is no ratio",
+        MbConv { expansion: Expansion::Ratio(ratio), .. } => return Ok(ratio),
+    };
+    Err(unsupported(&format!("{other} (`{placed}`)")))
 }
 
 fn expand_to_value(expand: ExpandRatio) -> Value {

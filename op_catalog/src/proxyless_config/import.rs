@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use super::{CLASS, conv_constants, identity_constants, linear_constants};
 use crate::json_fields::Fields;
 use crate::placed_op::Shortcut;
-use crate::{CatalogError, ExpandRatio, FeatureMap, Kernel, Network, Op, PlacedOp};
+use crate::{
+    CatalogError, ExpandRatio, Expansion, FeatureMap, Kernel, MbConv, Network, Op, PlacedOp,
+};
 
 /// Side of the images (`data_providers/imagenet.py`).
 const RESOLUTION: u32 = 224;
@@ -98,7 +100,8 @@ fn mbconv(
     fields.expect("name", &json!("MBInvertedConvLayer"))?;
     fields.expect("in_channels", &json!(end.channels()))?;
     let kernel = Kernel::new(fields.number("kernel_size")?).map_err(|error| fields.wrong(error))?;
-    let op = Op::MbConv { kernel, expand: expand_ratio(fields)? };
+    let expansion = Expansion::Ratio(expand_ratio(fields)?);
+    let op = Op::MbConv(MbConv::plain(kernel, expansion));
     let (channels, stride) = (fields.number("out_channels")?, fields.number("stride")?);
     let placed = PlacedOp::with_shortcut(op, end, channels, stride, shortcut)
         .map_err(|error| fields.wrong(error))?;

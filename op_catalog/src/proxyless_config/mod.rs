@@ -63,9 +63,8 @@ mod tests {
 
     use super::import::from_value;
     use super::*;
-    use crate::Network;
     use crate::layer::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM};
-    use crate::{SpaceDefinition, reference};
+    use crate::{Network, Op, SpaceDefinition, reference};
 
     /// One of the published files, or `None` where they are not at hand.
     fn published(name: &str) -> Option<String> {
@@ -187,6 +186,30 @@ mod tests {
             export(&network).unwrap_err().to_string(),
             "not supported yet: a network of so few blocks, in a ProxylessNAS config"
         );
+    }
+
+    #[test]
+    fn blocks_that_the_format_cannot_hold_are_refused_with_what_it_lacks() {
+        let published = reference::network("proxyless_gpu").unwrap();
+        for (index, key, lacking) in [
+            (2, "mbconv-k5-e3-se-in56x56x32-out56x56x32-s1-skip", "squeeze-and-excite"),
+            (2, "mbconv-k5-e3-hs-in56x56x32-out56x56x32-s1-skip", "another activation than ReLU6"),
+            (2, "mbconv-k5-m64-g2-in56x56x32-out56x56x32-s1-skip", "groups"),
+            (2, "mbconv-k5-m64-in56x56x32-out56x56x32-s1-skip", "a middle width that is no ratio"),
+            (
+                0,
+                "conv-k3-hs-in224x224x3-out112x112x40-s2",
+                "another convolution than with batch normalisation and ReLU6",
+            ),
+        ] {
+            let mut blocks = published.blocks().to_vec();
+            let place = blocks.iter().position(|block| block.op() == Op::Zero).unwrap();
+            blocks[if index == 0 { 0 } else { place }] = key.parse().unwrap();
+            assert_eq!(
+                export(&Network::new(blocks).unwrap()).unwrap_err().to_string(),
+                format!("not supported yet: {lacking} (`{key}`), in a ProxylessNAS config")
+            );
+        }
     }
 
     proptest! {
