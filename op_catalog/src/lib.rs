@@ -22,6 +22,7 @@
 pub mod activation;
 pub mod architecture;
 pub mod candidate;
+mod cell;
 pub mod cost;
 pub mod error;
 pub mod expand_ratio;

@@ -1,6 +1,7 @@
 //! A space builder turns a [`SpaceDefinition`] into a [`SearchSpace`], or says by its path which field
 //! is wrong.
 
+use crate::cell::Cell;
 use crate::space::{Slot, make_divisible};
 use crate::space_definition::{FixedDefinition, InputDefinition, Scaling, StageDefinition};
 use crate::{Candidate, CatalogError, FeatureMap, Op, PlacedOp, SearchSpace, SpaceDefinition};
@@ -44,17 +45,27 @@ impl SpaceDefinition {
         }
         check_width("classes", self.classes)?;
         check_candidates("candidates", &self.candidates)?;
+        check_candidates("shape_changing", &self.shape_changing)?;
         for (place, count) in [("stem", self.stem.len()), ("head", self.head.len())] {
             if count > MAX_COUNT {
                 let message = format!("{count} operations, more than {MAX_COUNT}");
                 return Err(CatalogError::field(place, message));
             }
         }
+        self.check_cells()
+    }
+
+    fn check_cells(&self) -> Result<(), CatalogError> {
         let mut cells = 0;
         for (index, stage) in self.stages.iter().enumerate() {
             let place = format!("stages[{index}].cells");
             if stage.cells == 0 {
                 return Err(CatalogError::field(place, "a stage needs at least one cell"));
+            }
+            if let Some(skippable) = stage.skippable.filter(|count| *count > stage.cells) {
+                let place = format!("stages[{index}].skippable");
+                let message = format!("{skippable} of {} cells", stage.cells);
+                return Err(CatalogError::field(place, message));
             }
             cells += stage.cells as usize;
             if cells > MAX_COUNT {
@@ -111,9 +122,14 @@ impl Chain<'_> {
         };
         check_candidates(&candidates_place, candidates)?;
         self.check_stride(place, stage.stride)?;
-        for cell in 0..stage.cells {
-            let stride = if cell == 0 { stage.stride } else { 1 };
-            let offered = self.offered(&candidates_place, candidates, channels, stride)?;
+        for index in 0..stage.cells {
+            let stride = if index == 0 { stage.stride } else { 1 };
+            let skips = index >= stage.cells - stage.skippable.unwrap_or(stage.cells);
+            let cell = Cell { input: self.end, channels, stride, skips };
+            let besides =
+                if cell.changes_shape() { self.definition.shape_changing.as_slice() } else { &[] };
+            let offered =
+                cell.offered(&[(&candidates_place, candidates), ("shape_changing", besides)])?;
             let Some(first) = offered.first() else {
                 let message = format!(
                     "none of `{candidates_place}` can turn {} into {channels} channels with stride {stride}",
@@ -129,44 +145,6 @@ impl Chain<'_> {
             self.slots.push(slot);
         }
         Ok(())
-    }
-
-    /// The candidates that can stand here, all with the same output.
-    fn offered(
-        &self,
-        place: &str,
-        candidates: &[Candidate],
-        channels: u32,
-        stride: u32,
-    ) -> Result<Vec<PlacedOp>, CatalogError> {
-        let mut offered: Vec<PlacedOp> = Vec::new();
-        for (index, candidate) in candidates.iter().enumerate() {
-            let wrong = |message: String| CatalogError::field(format!("{place}[{index}]"), message);
-            let op = candidate.at(self.end.channels()).map_err(|error| wrong(error.to_string()))?;
-            let changes_channels = channels != self.end.channels();
-            if (changes_channels && op.keeps_channels()) || (stride > 1 && !op.has_stride()) {
-                continue;
-            }
-            let placed = PlacedOp::new(op, self.end, channels, stride)
-                .map_err(|error| wrong(error.to_string()))?;
-            if offered.contains(&placed) {
-                return Err(wrong(format!("`{candidate}` is `{op}` here, which stands before it")));
-            }
-            if let Some(first) = offered.first()
-                && first.output() != placed.output()
-            {
-                let message = format!(
-                    "`{op}` turns {} into {}, but `{}` into {}",
-                    self.end,
-                    placed.output(),
-                    first.op(),
-                    first.output()
-                );
-                return Err(wrong(message));
-            }
-            offered.push(placed);
-        }
-        Ok(offered)
     }
 
     fn scaled(&self, place: &str, width: u32, scales: Scaling) -> Result<u32, CatalogError> {
@@ -229,7 +207,7 @@ fn check_candidates(place: &str, candidates: &[Candidate]) -> Result<(), Catalog
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     const TINY: &str = r#"
@@ -251,7 +229,8 @@ stride = 2
 op = "classifier"
 "#;
 
-    fn build(from: &str, to: &str) -> Result<SearchSpace, CatalogError> {
+    /// A tiny space in whose text one thing is replaced.
+    pub(crate) fn build(from: &str, to: &str) -> Result<SearchSpace, CatalogError> {
         let text = TINY.replacen(from, to, 1);
         assert!(text != TINY || from == to, "{from}");
         SpaceDefinition::from_toml(&text)?.build()
@@ -264,23 +243,6 @@ op = "classifier"
         assert_eq!(space.edges().count(), 1);
         let only = "mbconv-k3-e3-in8x8x8-out4x4x16-s2".parse().unwrap();
         assert_eq!(space.slots()[1], Slot::Fixed(only));
-    }
-
-    #[test]
-    fn a_stage_may_have_candidates_of_its_own() {
-        let own = "cells = 2\ncandidates = [\"conv-k5\", \"mbconv-k5-e2.5\", \"maxpool-k3\", \"identity\"]";
-        let space = build("cells = 2", own).unwrap();
-        let offered: Vec<Vec<String>> = space
-            .edges()
-            .map(|edge| edge.iter().map(|placed| placed.op().to_string()).collect())
-            .collect();
-        assert_eq!(
-            offered,
-            [
-                vec!["conv-k5", "mbconv-k5-e2.5"],
-                vec!["conv-k5", "mbconv-k5-e2.5", "maxpool-k3", "identity"],
-            ]
-        );
     }
 
     #[test]
@@ -317,6 +279,22 @@ op = "classifier"
                 "[\"mbconv-k3-e3\", ",
                 "[",
                 "stages[0]: none of `candidates` can turn 8x8x8 into 16 channels with stride 2",
+            ),
+            ("stride = 2", "stride = 2\nskippable = 3", "stages[0].skippable: 3 of 2 cells"),
+            (
+                "\"zero\"",
+                "\"mbconv-k3-m24\", \"mbconv-k3-x3\"",
+                "candidates[2]: `mbconv-k3-x3` is `mbconv-k3-m24` at 8x8x8, which stands before it",
+            ),
+            (
+                "[input]",
+                "shape_changing = [\"classifier\"]\n[input]",
+                "shape_changing[0]: `classifier` cannot be a candidate",
+            ),
+            (
+                "\"zero\"",
+                "\"mbconv-k3-x1-g3\"",
+                "candidates[1]: middle width is 8, but must be divisible by its 3 groups",
             ),
             ("\"zero\"", "\"add\"", "candidates[1]: `add` cannot be a candidate"),
             ("\"zero\"", "\"mbconv-k3-e3\"", "candidates[1]: `mbconv-k3-e3` stands twice"),

@@ -27,6 +27,10 @@ pub struct SpaceDefinition {
     /// Operations that every edge offers, in this order. One that cannot change the shape (`zero`,
     /// `identity`, a pooling, a depthwise convolution) is offered only where it need not.
     pub candidates: Vec<Candidate>,
+    /// Operations that an edge offers besides, after its candidates, where the shape changes and they
+    /// can change it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shape_changing: Vec<Candidate>,
     /// The images.
     pub input: InputDefinition,
     /// Fixed operations before the stages.
@@ -94,15 +98,21 @@ pub struct StageDefinition {
     /// Step in pixels of the first cell; the others have 1.
     #[serde(default = "one_pixel")]
     pub stride: u32,
+    /// How many cells, the last ones, may be skipped: a `zero` among the candidates is offered on no
+    /// other. Absent, it is offered wherever the shape is preserved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skippable: Option<u32>,
     /// Candidates of this stage, in place of those of the space.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub candidates: Option<Vec<Candidate>>,
 }
 
 /// The built-in spaces: names and TOML.
-const BUILT_IN: [(&str, &str); 2] = [
+const BUILT_IN: [(&str, &str); 4] = [
     ("proxyless-mobile", include_str!("../spaces/proxyless-mobile.toml")),
     ("proxyless-small", include_str!("../spaces/proxyless-small.toml")),
+    ("ofa-mbv3", include_str!("../spaces/ofa-mbv3.toml")),
+    ("fbnet", include_str!("../spaces/fbnet.toml")),
 ];
 
 impl SpaceDefinition {
@@ -199,7 +209,7 @@ mod tests {
         }
         assert_eq!(
             SpaceDefinition::built_in("proxyless").unwrap_err().to_string(),
-            "there is no search space named `proxyless`; there are: proxyless-mobile, proxyless-small"
+            "there is no search space named `proxyless`; there are: proxyless-mobile, proxyless-small, ofa-mbv3, fbnet"
         );
     }
 
@@ -220,12 +230,12 @@ mod tests {
             (
                 "cells = 4",
                 "cell = 4",
-                "stages[0].cell: there is no such field; there are: `width`, `cells`, `stride`, `candidates`",
+                "stages[0].cell: there is no such field; there are: `width`, `cells`, `stride`, `skippable`, `candidates`",
             ),
             (
                 "classes = 1000",
                 "classes = 1000\nclases = 1",
-                "clases: there is no such field; there are: `name`, `classes`, `width_multiplier`, `candidates`, `input`, `stem`, `stages`, `head`",
+                "clases: there is no such field; there are: `name`, `classes`, `width_multiplier`, `candidates`, `shape_changing`, `input`, `stem`, `stages`, `head`",
             ),
             ("height = 224\n", "", "input.height: this field is missing"),
             (
