@@ -7,7 +7,8 @@ use crate::feature_map::canonical_number;
 use crate::space::make_divisible;
 use crate::{CatalogError, ExpandRatio, FeatureMap};
 
-/// The middle of a block that stands somewhere.
+/// The middle of a block that stands somewhere. Ratio 6 of 24 channels and width 144 are the same block
+/// under two texts, so two rows of a table: a space writes one or the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Expansion {
     /// A ratio, written `e6`. At ratio 1 there is no expansion layer (ProxylessNAS, MobileNetV2).

@@ -6,8 +6,8 @@
 //! every interpreter reads: what is measured, trained and exported is one network by construction.
 //! [`Cost`] counts such a list, [`Weights`] fill it and [`onnx`] writes it.
 //!
-//! A [`SpaceDefinition`] is a search space as data; built, it is a [`SearchSpace`] of edges, and an
-//! [`Architecture`] chooses on each. A [`NetworkFile`] names a network in any of the JSON forms that
+//! A [`SpaceDefinition`] is a search space as data, with [`Candidate`]s to choose from; built, it is a
+//! [`SearchSpace`] of edges, and an [`Architecture`] chooses on each. A [`NetworkFile`] names a network in any of the JSON forms that
 //! are read, [`proxyless_config`] among them; [`mod@reference`] knows published networks by name.
 //!
 //! [`wire`] is what agent and host say to each other.

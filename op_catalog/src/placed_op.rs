@@ -267,7 +267,7 @@ pub(crate) mod tests {
         }
 
         #[test]
-        fn any_text_is_read_or_refused_without_panic(text in "(mbconv-k3-e6|conv-k1|zero)-in[0-9x]{1,12}-out[0-9x]{1,12}-s[0-9]{1,10}(-skip)?") {
+        fn any_text_is_read_or_refused_without_panic(text in "(mbconv-k3-e6|mbconv-k3-m8-g2-se-hs|conv-k1|conv-k1-nobn-relu|globalpool|zero)-in[0-9x]{1,12}-out[0-9x]{1,12}-s[0-9]{1,10}(-skip)?") {
             if let Ok(placed) = text.parse::<PlacedOp>() {
                 prop_assert_eq!(placed.to_string(), text);
             }

@@ -324,4 +324,17 @@ mod tests {
         let types: Vec<&str> = written.node.iter().map(|node| node.op_type.as_str()).collect();
         assert_eq!(types, ["Conv", "BatchNormalization", "Add"]);
     }
+
+    #[test]
+    fn a_convolution_with_a_bias_is_not_folded() {
+        let mut graph = "conv-k1-linear-in4x4x2-out4x4x2-s1".parse::<PlacedOp>().unwrap().lower();
+        let Primitive::Conv { bias, .. } = &mut graph.layers[0].primitive else {
+            panic!("no conv")
+        };
+        *bias = Bias::Present;
+        let written = decoded(&graph, 1, 1);
+        let types: Vec<&str> = written.node.iter().map(|node| node.op_type.as_str()).collect();
+        assert_eq!(types, ["Conv", "BatchNormalization"]);
+        assert_eq!(written.node[0].input, ["input", "op.conv.weight", "op.conv.bias"]);
+    }
 }
