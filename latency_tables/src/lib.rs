@@ -34,6 +34,8 @@ pub mod file;
 #[cfg(test)]
 mod fixtures;
 pub mod format;
+pub mod measured_network;
+pub mod networks_file;
 pub mod predict;
 pub mod proxyless_yaml;
 pub mod row;
@@ -47,6 +49,8 @@ pub use edge_costs::{EdgeCosts, PricedArchitecture};
 pub use error::TableError;
 pub use expected::ExpectedLatency;
 pub use format::Format;
+pub use measured_network::MeasuredNetwork;
+pub use networks_file::{ListedNetwork, NetworkList};
 pub use predict::BlockLatency;
 pub use row::{RowHeadline, RowSource, RowStatistic, TableRow};
 pub use table::LatencyTable;
