@@ -168,7 +168,6 @@ pub(super) fn print(list: &NetworkList) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::networks_file;
 
     #[test]
