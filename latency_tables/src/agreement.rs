@@ -61,7 +61,9 @@ fn ranks(numbers: &[f64]) -> Vec<f64> {
     let mut before = 0;
     for equal in order.chunk_by(|&a, &b| numbers[b] <= numbers[a]) {
         let shared = before as f64 + f64::midpoint(1.0, equal.len() as f64);
-        equal.iter().for_each(|&index| ranks[index] = shared);
+        for &index in equal {
+            ranks[index] = shared;
+        }
         before += equal.len();
     }
     ranks

@@ -90,12 +90,7 @@ impl EdgeCosts {
             if !own.iter().all(|logit| logit.is_finite()) {
                 return Err(not_finite(edge, own));
             }
-            softmax_into(own, place);
-            let mean = mean(costs, place);
-            latency += mean;
-            for (place, cost) in place.iter_mut().zip(costs) {
-                *place *= cost - mean;
-            }
+            latency += expected_of_edge(costs, own, place);
         }
         Ok(Milliseconds(latency))
     }
@@ -121,19 +116,33 @@ impl EdgeCosts {
 /// Probabilities proportional to the exponentials of finite logits. The largest logit is taken off
 /// first, so that nothing overflows.
 pub fn softmax(logits: &[f64]) -> Vec<f64> {
-    let mut probabilities = vec![0.0; logits.len()];
-    softmax_into(logits, &mut probabilities);
-    probabilities
+    let largest = largest(logits);
+    let exponentials: Vec<f64> = logits.iter().map(|logit| (logit - largest).exp()).collect();
+    let sum: f64 = exponentials.iter().sum();
+    exponentials.into_iter().map(|exponential| exponential / sum).collect()
 }
 
-fn softmax_into(logits: &[f64], probabilities: &mut [f64]) {
-    let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let mut sum = 0.0;
-    for (probability, logit) in probabilities.iter_mut().zip(logits) {
-        *probability = (logit - largest).exp();
-        sum += *probability;
+/// The mean cost of an edge under the softmax of its logits; the gradient goes to `gradient`. One pass
+/// for the exponentials, with both of their sums, and one to scale: a search spends its time here.
+fn expected_of_edge(costs: &[f64], logits: &[f64], gradient: &mut [f64]) -> f64 {
+    let largest = largest(logits);
+    let (mut sum, mut weighted) = (0.0, 0.0);
+    for ((place, logit), cost) in gradient.iter_mut().zip(logits).zip(costs) {
+        *place = (logit - largest).exp();
+        sum += *place;
+        weighted += *place * cost;
     }
-    probabilities.iter_mut().for_each(|probability| *probability /= sum);
+    let (mean, scale) = (weighted / sum, 1.0 / sum);
+    for (place, cost) in gradient.iter_mut().zip(costs) {
+        *place *= scale * (cost - mean);
+    }
+    mean
+}
+
+fn largest(logits: &[f64]) -> f64 {
+    logits
+        .iter()
+        .fold(f64::NEG_INFINITY, |largest, &logit| if logit > largest { logit } else { largest })
 }
 
 fn mean(costs: &[f64], probabilities: &[f64]) -> f64 {

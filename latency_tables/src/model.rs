@@ -3,7 +3,7 @@
 //!
 //! Isolated operations add up to less than a network takes, because each finds its weights and inputs
 //! in the cache. A model keeps the form of the sum, so that expected latencies and gradients stay exact
-//! and cheap (see [`EdgeCosts`](crate::EdgeCosts)), and takes its numbers from measured networks:
+//! and cheap (see [`EdgeCosts`]), and takes its numbers from measured networks:
 //! [`LatencyModel::fit`] fits each [`ModelKind`] to a [`Design`], compares them by cross-validation and
 //! keeps the best. `docs/latency_model.md` has the equations in one place.
 
@@ -185,5 +185,177 @@ impl LatencyModel {
             space.name()
         );
         Err(TableError::Field { place: "model.edges_ms".to_owned(), message })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fixtures::{small_space, table_of};
+    use crate::{LatencyTable, MeasuredNetwork, TableContext, table_json};
+
+    /// A model of two edges, with everything that a model can have.
+    fn fitted() -> LatencyModel {
+        let network = |index: usize| {
+            let latency = Milliseconds(10.0 + index as f64 / 3.0);
+            MeasuredNetwork::new(Architecture::new(vec![index % 2, index % 3]), latency)
+        };
+        let networks: Vec<MeasuredNetwork> = (0..12).map(network).collect();
+        let model = LatencyModel::fit(&Design::of_counts(&[2, 3]), &networks, 1).unwrap();
+        model.with_between_instantiations(0.008).unwrap()
+    }
+
+    fn table_with(model: LatencyModel) -> LatencyTable {
+        LatencyTable::new(TableContext::named("x")).with_model(model).unwrap()
+    }
+
+    /// The complaint about the table's text after one change in it.
+    fn complaint(from: &str, to: &str) -> String {
+        let text = table_json::print(&table_with(fitted())).unwrap();
+        let changed = text.replacen(from, to, 1);
+        assert_ne!(changed, text, "{from}");
+        table_json::parse(&changed).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_table_of_a_model_and_no_rows_survives_its_file_to_the_last_bit() {
+        let table = table_with(fitted());
+        let text = table_json::print(&table).unwrap();
+        assert_eq!(table_json::parse(&text).unwrap(), table);
+        assert_eq!(table_json::print(&table_json::parse(&text).unwrap()).unwrap(), text);
+    }
+
+    #[test]
+    fn no_model_is_null_or_absent_and_is_not_written() {
+        let bare = LatencyTable::new(TableContext::named("x"));
+        let text = table_json::print(&bare).unwrap();
+        assert!(!text.contains("model"));
+        let with_null = text.replacen("\"rows\"", "\"model\": null, \"rows\"", 1);
+        assert_eq!(table_json::parse(&with_null).unwrap(), bare);
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_file_is_told_by_its_path() {
+        let model = fitted();
+        let constant = format!("\"constant_ms\": {:?}", model.constant_ms());
+        let multiplier = format!("\"multiplier\": {:?}", model.uncertainty().unwrap().multiplier());
+        for (from, to, message) in [
+            (
+                "\"constant_ms\"",
+                "\"colour\": 1, \"constant_ms\"",
+                "there is no field `model.colour`",
+            ),
+            ("\"noise\"", "\"speed\": 1, \"noise\"", "there is no field `model.uncertainty.speed`"),
+            (
+                &constant,
+                "\"constant_ms\": null",
+                "model.constant_ms: invalid type: null, expected f64",
+            ),
+            (&constant, "\"constant_ms\": 1e999", "the file is not JSON (number out of range"),
+            (
+                &multiplier,
+                "\"multiplier\": -1",
+                "model.uncertainty.multiplier: -1 is not finite and at least 0",
+            ),
+            (
+                "\"unknowns\": 6",
+                "\"unknowns\": 7",
+                "model.uncertainty.covariance: 21 numbers are not the triangle of 7 unknowns",
+            ),
+            (
+                "\"unknowns\": 6",
+                "\"unknowns\": 5",
+                "model.uncertainty.terms: 5 is not one of the unknowns 1 to 4",
+            ),
+            (
+                "\"between_instantiations\": 0.008",
+                "\"between_instantiations\": -1",
+                "model.between_instantiations: -1 is not finite and at least 0",
+            ),
+        ] {
+            let found = complaint(from, to);
+            assert!(found.starts_with(message), "{found}");
+        }
+    }
+
+    #[test]
+    fn a_model_of_another_shape_than_the_space_is_refused() {
+        let table = table_of(&small_space()).with_model(fitted());
+        assert_eq!(
+            table.unwrap_err().to_string(),
+            "model.edges_ms: its numbers of choices are [2, 3], but those of `proxyless-small` are \
+             [6, 7, 7, 7, 6, 7, 7, 7, 6, 7, 7, 7]"
+        );
+    }
+
+    #[test]
+    fn a_tables_model_prices_its_space_and_the_rows_remain() {
+        let space = small_space();
+        let counts: Vec<usize> = space.edges().map(<[_]>::len).collect();
+        let weights = counts.iter().map(|&count| vec![-1.0; count]).collect();
+        let model = LatencyModel::of_weights(50.0, weights).unwrap();
+        let bare = table_of(&space);
+        let table = bare.clone().with_model(model).unwrap();
+        let architecture = Architecture::new(vec![0; 12]);
+        let network = space.network(&architecture).unwrap();
+        let price = |costs: EdgeCosts| costs.price(architecture.choices()).unwrap();
+        assert_eq!(price(EdgeCosts::new(&space, &table).unwrap()), Milliseconds(38.0));
+        let raw = price(EdgeCosts::of_rows(&space, &table).unwrap());
+        assert_eq!(raw, price(EdgeCosts::new(&space, &bare).unwrap()));
+        let calibrated = table.best_prediction(&network).unwrap();
+        assert_eq!((calibrated.latency, calibrated.kind), (Milliseconds(38.0), ModelKind::Given));
+        assert_eq!((calibrated.standard_error, calibrated.interval90), (None, None));
+        let isolated = bare.best_prediction(&network).unwrap();
+        assert_eq!(
+            (isolated.latency, isolated.kind),
+            (bare.predict(&network).unwrap(), ModelKind::Sum)
+        );
+        assert_eq!(table.predict(&network).unwrap(), bare.predict(&network).unwrap());
+    }
+
+    #[test]
+    fn weights_that_are_none_are_refused_by_edge() {
+        for (constant, edges, message) in [
+            (f64::NAN, vec![vec![1.0]], "model.constant_ms: NaN is not finite"),
+            (0.0, vec![vec![1.0], vec![f64::INFINITY]], "model.edges_ms[1]: inf is not finite"),
+            (0.0, vec![vec![]], "model.edges_ms[0]: the edge has no choice"),
+        ] {
+            let error = LatencyModel::of_weights(constant, edges).unwrap_err();
+            assert_eq!(error.to_string(), message);
+        }
+    }
+
+    #[test]
+    fn an_interval_lies_around_the_latency_and_never_below_zero() {
+        let prediction = fitted().predict(&Architecture::new(vec![1, 2])).unwrap();
+        let (low, high) = prediction.interval90.unwrap();
+        assert!(low < prediction.latency && prediction.latency < high);
+        assert!(Milliseconds(0.0) <= low);
+        assert!(Milliseconds(0.0) < prediction.standard_error.unwrap());
+    }
+
+    proptest! {
+        #[test]
+        fn any_weights_survive_the_file_to_the_last_bit(
+            constant in -1e9..1e9_f64, edge in prop::collection::vec(-1e9..1e9_f64, 1..9),
+        ) {
+            let table = table_with(LatencyModel::of_weights(constant, vec![edge]).unwrap());
+            let read = table_json::parse(&table_json::print(&table).unwrap()).unwrap();
+            prop_assert_eq!(read, table);
+        }
+
+        #[test]
+        fn a_mutated_model_is_read_or_refused_without_panic(
+            at in 0_usize..8000, length in 0_usize..40, insert in "[ -~\n]{0,8}",
+        ) {
+            let mut text = table_json::print(&table_with(fitted())).unwrap();
+            let start = at.min(text.len());
+            text.replace_range(start..(start + length).min(text.len()), &insert);
+            if let Ok(table) = table_json::parse(&text) {
+                prop_assert_eq!(table_json::parse(&table_json::print(&table).unwrap()).unwrap(), table);
+            }
+        }
     }
 }

@@ -127,13 +127,11 @@ pub(crate) fn features(
     }
     let mut chosen = vec![0];
     for (edge, (terms, &choice)) in terms.iter().zip(choices).enumerate() {
-        match terms.get(choice) {
-            Some(term) => chosen.extend(term),
-            None => {
-                let message = format!("choice {choice} is not below {}", terms.len());
-                return Err(TableError::Edge { edge, message });
-            }
-        }
+        let Some(term) = terms.get(choice) else {
+            let message = format!("choice {choice} is not below {}", terms.len());
+            return Err(TableError::Edge { edge, message });
+        };
+        chosen.extend(term);
     }
     chosen.sort_unstable();
     let same = chosen.chunk_by(|a, b| a == b);

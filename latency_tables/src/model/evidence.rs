@@ -114,7 +114,7 @@ impl Moments {
             - square / variance
     }
 
-    /// The hyperparameters of the largest evidence (Bishop 2006, section 3.5; MacKay 1992, "Bayesian
+    /// The hyperparameters of the largest evidence (Bishop 2006, section 3.5; `MacKay` 1992, "Bayesian
     /// interpolation"), by turns along the two grids.
     pub(crate) fn search(&self, prior: &Prior, start: Hyperparameters) -> Hyperparameters {
         let mut best = start;

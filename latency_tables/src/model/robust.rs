@@ -6,7 +6,7 @@ const THRESHOLD: f64 = 2.0;
 
 /// Mean of `min(z^2, c^2)` over a standard normal z, for the threshold c:
 /// `2 Phi(c) - 1 - 2 c phi(c) + 2 c^2 (1 - Phi(c))`.
-const WINSORISED_VARIANCE: f64 = 0.9205369256363231;
+const WINSORISED_VARIANCE: f64 = 0.920_536_925_636_323_1;
 
 /// The consistency factor that turns the median absolute deviation of normal numbers into their
 /// standard deviation: `1 / Phi^-1(3/4)`.

@@ -67,7 +67,13 @@ impl Uncertainty {
         }
         let outside = |term: &&usize| **term == 0 || self.unknowns <= **term;
         if let Some(term) = self.terms.iter().flatten().flatten().find(outside) {
-            return Err(("terms", format!("{term} is not one of 1 to {}", self.unknowns)));
+            return Err((
+                "terms",
+                format!(
+                    "{term} is not one of the unknowns 1 to {}",
+                    self.unknowns.saturating_sub(1)
+                ),
+            ));
         }
         let expected =
             self.unknowns.checked_add(1).and_then(|next| next.checked_mul(self.unknowns));
