@@ -2,10 +2,10 @@
 //! they order the networks as the device does.
 
 use op_catalog::Milliseconds;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Agreement of at least two predictions with their measurements.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Agreement {
     /// Mean absolute percentage error, relative to the measured latencies.
     pub mape_percent: f64,
@@ -55,9 +55,18 @@ fn mean(numbers: impl ExactSizeIterator<Item = f64>) -> f64 {
 
 /// Ranks from 1; equal numbers share the mean of theirs.
 fn ranks(numbers: &[f64]) -> Vec<f64> {
-    let count = |holds: &dyn Fn(&f64) -> bool| numbers.iter().filter(|y| holds(y)).count() as f64;
-    let rank = |x: &f64| f64::midpoint(count(&|y| y < x) + 1.0, count(&|y| y <= x));
-    numbers.iter().map(rank).collect()
+    let mut order: Vec<usize> = (0..numbers.len()).collect();
+    order.sort_by(|&a, &b| numbers[a].total_cmp(&numbers[b]));
+    let mut ranks = vec![0.0; numbers.len()];
+    let mut before = 0;
+    for equal in order.chunk_by(|&a, &b| numbers[b] <= numbers[a]) {
+        let shared = before as f64 + f64::midpoint(1.0, equal.len() as f64);
+        for &index in equal {
+            ranks[index] = shared;
+        }
+        before += equal.len();
+    }
+    ranks
 }
 
 fn pearson(x: &[f64], y: &[f64]) -> Option<f64> {

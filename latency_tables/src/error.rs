@@ -63,6 +63,24 @@ pub enum TableError {
         /// What is wrong with it.
         message: String,
     },
+    /// A line of a networks file that is wrong.
+    #[error("line {line}, {column}: {message}")]
+    Line {
+        /// Number of the line, from 1.
+        line: u64,
+        /// The column, or the field, e.g. `c3`.
+        column: String,
+        /// What is wrong with it, with its value.
+        message: String,
+    },
+    /// Measured networks that no model can be fitted on, or a question to a model that is wrong.
+    #[error("{what}: {message}")]
+    Model {
+        /// The network or the part of the model.
+        what: String,
+        /// What is wrong with it.
+        message: String,
+    },
     /// Two rows of one operation.
     #[error("the row `{key}` stands twice")]
     DuplicateRow {

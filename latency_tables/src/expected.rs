@@ -35,10 +35,9 @@ impl EdgeCosts {
         for (edge, list) in probabilities.iter().enumerate() {
             check_distribution(edge, list.as_ref())?;
         }
-        let means =
-            self.edges_ms().iter().zip(probabilities).map(|(costs, p)| mean(costs, p.as_ref()));
+        let means = self.edges().zip(probabilities).map(|(costs, p)| mean(costs, p.as_ref()));
         let latency = Milliseconds(self.fixed_ms() + means.sum::<f64>());
-        Ok(ExpectedLatency { latency, gradient: self.edges_ms().to_vec() })
+        Ok(ExpectedLatency { latency, gradient: self.edges().map(<[f64]>::to_vec).collect() })
     }
 
     /// The same under `p_e = softmax(a_e)`, with the gradient with respect to the logits `a`:
@@ -54,19 +53,46 @@ impl EdgeCosts {
         logits: &[impl AsRef<[f64]>],
     ) -> Result<ExpectedLatency, TableError> {
         self.check_lengths("logits", logits)?;
-        let mut expected =
-            ExpectedLatency { latency: Milliseconds(self.fixed_ms()), gradient: Vec::new() };
-        for (edge, (costs, logits)) in self.edges_ms().iter().zip(logits).enumerate() {
-            if let Some(logit) = logits.as_ref().iter().find(|logit| !logit.is_finite()) {
-                return Err(refuse(edge, format!("the logit {logit} is not finite")));
+        let flat: Vec<f64> = logits.iter().flat_map(AsRef::as_ref).copied().collect();
+        let mut gradient = vec![0.0; flat.len()];
+        let latency = self.expected_into(&flat, &mut gradient)?;
+        let mut rest = gradient.as_slice();
+        let gradient = self.edges().map(|costs| {
+            let (edge, others) = rest.split_at(costs.len());
+            rest = others;
+            edge.to_vec()
+        });
+        Ok(ExpectedLatency { latency, gradient: gradient.collect() })
+    }
+
+    /// The same without allocating: `logits` has the candidates of one edge after the other, and the
+    /// gradient is written to `gradient`, which is as long. Returns the expectation.
+    ///
+    /// # Errors
+    /// Another number of logits or of places for the gradient than candidates, or a logit that is not
+    /// finite, by the index of the edge.
+    pub fn expected_into(
+        &self,
+        logits: &[f64],
+        gradient: &mut [f64],
+    ) -> Result<Milliseconds, TableError> {
+        for (what, found) in [("logits", logits.len()), ("places", gradient.len())] {
+            if found != self.candidates() {
+                return Err(wrong_candidates(what, found, self.candidates()));
             }
-            let probabilities = softmax(logits.as_ref());
-            let mean = mean(costs, &probabilities);
-            expected.latency.0 += mean;
-            let gradient = probabilities.iter().zip(costs).map(|(p, cost)| p * (cost - mean));
-            expected.gradient.push(gradient.collect());
         }
-        Ok(expected)
+        let mut latency = self.fixed_ms();
+        let (mut logits, mut gradient) = (logits, gradient);
+        for (edge, costs) in self.edges().enumerate() {
+            let (own, other_logits) = logits.split_at(costs.len());
+            let (place, other_places) = gradient.split_at_mut(costs.len());
+            (logits, gradient) = (other_logits, other_places);
+            if !own.iter().all(|logit| logit.is_finite()) {
+                return Err(not_finite(edge, own));
+            }
+            latency += expected_of_edge(costs, own, place);
+        }
+        Ok(Milliseconds(latency))
     }
 
     fn check_lengths(
@@ -74,11 +100,10 @@ impl EdgeCosts {
         what: &'static str,
         given: &[impl AsRef<[f64]>],
     ) -> Result<(), TableError> {
-        let edges = self.edges_ms();
-        if given.len() != edges.len() {
-            return Err(TableError::EdgeCount { what, found: given.len(), expected: edges.len() });
+        if given.len() != self.edges().len() {
+            return Err(self.wrong_count(what, given.len()));
         }
-        for (edge, (costs, given)) in edges.iter().zip(given).enumerate() {
+        for (edge, (costs, given)) in self.edges().zip(given).enumerate() {
             let (found, expected) = (given.as_ref().len(), costs.len());
             if found != expected {
                 return Err(refuse(edge, format!("{found} {what}, but {expected} candidates")));
@@ -91,10 +116,33 @@ impl EdgeCosts {
 /// Probabilities proportional to the exponentials of finite logits. The largest logit is taken off
 /// first, so that nothing overflows.
 pub fn softmax(logits: &[f64]) -> Vec<f64> {
-    let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let largest = largest(logits);
     let exponentials: Vec<f64> = logits.iter().map(|logit| (logit - largest).exp()).collect();
     let sum: f64 = exponentials.iter().sum();
     exponentials.into_iter().map(|exponential| exponential / sum).collect()
+}
+
+/// The mean cost of an edge under the softmax of its logits; the gradient goes to `gradient`. One pass
+/// for the exponentials, with both of their sums, and one to scale: a search spends its time here.
+fn expected_of_edge(costs: &[f64], logits: &[f64], gradient: &mut [f64]) -> f64 {
+    let largest = largest(logits);
+    let (mut sum, mut weighted) = (0.0, 0.0);
+    for ((place, logit), cost) in gradient.iter_mut().zip(logits).zip(costs) {
+        *place = (logit - largest).exp();
+        sum += *place;
+        weighted += *place * cost;
+    }
+    let (mean, scale) = (weighted / sum, 1.0 / sum);
+    for (place, cost) in gradient.iter_mut().zip(costs) {
+        *place *= scale * (cost - mean);
+    }
+    mean
+}
+
+fn largest(logits: &[f64]) -> f64 {
+    logits
+        .iter()
+        .fold(f64::NEG_INFINITY, |largest, &logit| if logit > largest { logit } else { largest })
 }
 
 fn mean(costs: &[f64], probabilities: &[f64]) -> f64 {
@@ -111,6 +159,18 @@ fn check_distribution(edge: usize, probabilities: &[f64]) -> Result<(), TableErr
         return Err(refuse(edge, format!("the probabilities add up to {sum}, not to 1")));
     }
     Ok(())
+}
+
+#[cold]
+fn not_finite(edge: usize, logits: &[f64]) -> TableError {
+    let logit = logits.iter().find(|logit| !logit.is_finite()).copied().unwrap_or(f64::NAN);
+    refuse(edge, format!("the logit {logit} is not finite"))
+}
+
+#[cold]
+fn wrong_candidates(what: &str, found: usize, expected: usize) -> TableError {
+    let message = format!("{found} were given for {expected} candidates");
+    TableError::Field { place: what.to_owned(), message }
 }
 
 fn refuse(edge: usize, message: String) -> TableError {
@@ -135,7 +195,7 @@ mod tests {
                     .collect()
             });
             let logits = edges.iter().map(|edge| edge.iter().map(|(_, logit)| *logit).collect());
-            (EdgeCosts::of(fixed, costs.collect()), logits.collect())
+            (EdgeCosts::of_weights(fixed, &costs.collect::<Vec<_>>()), logits.collect())
         })
     }
 
@@ -192,7 +252,7 @@ mod tests {
 
     #[test]
     fn a_free_candidate_costs_nothing_but_its_logit_lowers_the_expectation() {
-        let costs = EdgeCosts::of(1.0, vec![vec![4.0, 0.0]]);
+        let costs = EdgeCosts::of_weights(1.0, &[vec![4.0, 0.0]]);
         let expected = costs.expected_under_logits(&[[0.0, 0.0]]).unwrap();
         assert_eq!(expected.latency, Milliseconds(3.0));
         assert_eq!(expected.gradient, [[1.0, -1.0]]);
@@ -206,7 +266,7 @@ mod tests {
 
     #[test]
     fn what_does_not_belong_to_the_space_is_refused_by_edge() {
-        let costs = EdgeCosts::of(0.0, vec![vec![1.0, 2.0], vec![3.0, 4.0]]);
+        let costs = EdgeCosts::of_weights(0.0, &[vec![1.0, 2.0], vec![3.0, 4.0]]);
         let good = vec![0.5, 0.5];
         for (bad, message) in [
             (vec![1.0], "edge 1: 1 probabilities, but 2 candidates"),
@@ -226,5 +286,13 @@ mod tests {
             costs.expected_under_logits(&[good]).unwrap_err().to_string(),
             "logits for 1 edges were given, but the space has 2 edges"
         );
+        for (logits, places, message) in [
+            (3, 4, "logits: 3 were given for 4 candidates"),
+            (4, 5, "places: 5 were given for 4 candidates"),
+        ] {
+            let error =
+                costs.expected_into(&vec![0.0; logits], &mut vec![0.0; places]).unwrap_err();
+            assert_eq!(error.to_string(), message);
+        }
     }
 }

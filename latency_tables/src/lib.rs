@@ -5,7 +5,8 @@
 //! per operation. [`mod@file`] reads and writes it, and is the only module that touches files.
 //! [`LatencyTable::predict`] adds up the rows of one network; [`EdgeCosts`] lays a table along a
 //! search space and gives the expected latency of its networks with the gradient that a search
-//! descends. [`Agreement`] says how well predictions fit measurements, [`TableDifference`] what
+//! descends. A [`LatencyModel`], fitted on a [`NetworkList`] of measured whole networks, corrects what
+//! isolated operations miss, and says how far a [`Prediction`] may be off. [`Agreement`] says how well predictions fit measurements, [`TableDifference`] what
 //! separates two tables.
 //!
 //! ```
@@ -34,7 +35,11 @@ pub mod file;
 #[cfg(test)]
 mod fixtures;
 pub mod format;
+pub mod measured_network;
+pub mod model;
+pub mod networks_file;
 pub mod predict;
+pub mod prediction;
 pub mod proxyless_yaml;
 pub mod row;
 pub mod table;
@@ -47,6 +52,10 @@ pub use edge_costs::{EdgeCosts, PricedArchitecture};
 pub use error::TableError;
 pub use expected::ExpectedLatency;
 pub use format::Format;
+pub use measured_network::MeasuredNetwork;
+pub use model::{Design, LatencyModel, ModelKind, Uncertainty, Validation};
+pub use networks_file::{ListedNetwork, NetworkList};
 pub use predict::BlockLatency;
+pub use prediction::Prediction;
 pub use row::{RowHeadline, RowSource, RowStatistic, TableRow};
 pub use table::LatencyTable;

@@ -2,7 +2,7 @@
 
 use op_catalog::{Milliseconds, Network, PlacedOp};
 
-use crate::{LatencyTable, TableError, TableRow};
+use crate::{LatencyTable, ModelKind, Prediction, TableError, TableRow};
 
 /// A block of a network with its part in the predicted latency.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -14,7 +14,25 @@ pub struct BlockLatency {
 }
 
 impl LatencyTable {
-    /// The predicted latency of a network: the sum over its blocks (ProxylessNAS, section 3.3:
+    /// The latency of a network by what is best known: by the model, where the table has one of a space
+    /// that the network is of, else by the sum of its rows, which has no uncertainty.
+    ///
+    /// # Errors
+    /// As [`Self::predict`].
+    pub fn best_prediction(&self, network: &Network) -> Result<Prediction, TableError> {
+        let space = self.space().filter(|_| self.model().is_some());
+        let space = space.and_then(|definition| definition.build().ok());
+        let of_model = space.and_then(|space| {
+            let architecture = space.architecture_of(network)?;
+            Some(self.model_of(&space)?.predict(&architecture))
+        });
+        of_model.unwrap_or_else(|| {
+            let latency = self.predict(network)?;
+            Ok(Prediction { latency, standard_error: None, interval90: None, kind: ModelKind::Sum })
+        })
+    }
+
+    /// The predicted latency of a network from isolated operations alone: the sum over its blocks (ProxylessNAS, section 3.3:
     /// latency is additive over the blocks of a chain).
     ///
     /// # Errors

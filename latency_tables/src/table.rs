@@ -6,7 +6,7 @@ use op_catalog::PlacedOp;
 use op_catalog::wire::row::Failure;
 use op_catalog::{SearchSpace, SpaceDefinition};
 
-use crate::{TableContext, TableRow};
+use crate::{LatencyModel, TableContext, TableError, TableRow};
 
 /// A latency table. A partial one is as valid as a complete one: it says what failed, and against a
 /// space what is missing.
@@ -17,12 +17,13 @@ pub struct LatencyTable {
     space: Option<SpaceDefinition>,
     rows: BTreeMap<PlacedOp, TableRow>,
     failed: BTreeMap<PlacedOp, Failure>,
+    model: Option<LatencyModel>,
 }
 
 impl LatencyTable {
     /// A table without rows.
     pub fn new(context: TableContext) -> Self {
-        Self { context, space: None, rows: BTreeMap::new(), failed: BTreeMap::new() }
+        Self { context, space: None, rows: BTreeMap::new(), failed: BTreeMap::new(), model: None }
     }
 
     /// The same table, made for this space.
@@ -33,6 +34,44 @@ impl LatencyTable {
     /// The space that the table was made for.
     pub fn space(&self) -> Option<&SpaceDefinition> {
         self.space.as_ref()
+    }
+
+    /// The same table with a model, in the place of one that it had. A table may have a model and no
+    /// rows.
+    ///
+    /// # Errors
+    /// A model with other numbers of choices than the table's space.
+    pub fn with_model(self, model: LatencyModel) -> Result<Self, TableError> {
+        let table = Self { model: Some(model), ..self };
+        table.check_model()?;
+        Ok(table)
+    }
+
+    /// The same table without a model.
+    pub fn without_model(self) -> Self {
+        Self { model: None, ..self }
+    }
+
+    /// The model that was fitted on whole networks.
+    pub fn model(&self) -> Option<&LatencyModel> {
+        self.model.as_ref()
+    }
+
+    /// The model, where it is one of this space: the table was made for it.
+    pub fn model_of(&self, space: &SearchSpace) -> Option<&LatencyModel> {
+        self.model().filter(|_| self.space() == Some(space.definition()))
+    }
+
+    /// Refuses a model that is not one of the table's space, or with numbers that a file cannot hold.
+    pub(crate) fn check_model(&self) -> Result<(), TableError> {
+        let Some(model) = self.model() else { return Ok(()) };
+        model.check()?;
+        let Some(definition) = self.space() else { return Ok(()) };
+        let space = definition.build().map_err(|error| TableError::Field {
+            place: "space".to_owned(),
+            message: error.to_string(),
+        })?;
+        model.check_space(&space)
     }
 
     /// Enters a row; an earlier one of the same operation, or its failure, gives way.

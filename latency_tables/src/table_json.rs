@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{LatencyTable, TableContext, TableError, TableRow};
+use crate::{LatencyModel, LatencyTable, TableContext, TableError, TableRow};
 
 /// What the field `format` says.
 pub const FORMAT_NAME: &str = "latency-table";
@@ -23,6 +23,8 @@ struct TableDocument {
     space: Option<SpaceDefinition>,
     rows: Vec<TableRow>,
     failed: Vec<FailedItem>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    model: Option<LatencyModel>,
 }
 
 /// An operation that could not be measured, as it stands in a file.
@@ -44,12 +46,15 @@ pub fn failed_items(table: &LatencyTable) -> impl Iterator<Item = FailedItem> {
 ///
 /// # Errors
 /// Text that is no JSON or no table, a newer version, unknown fields (all of them), a row that stands
-/// twice, a number that no measurement gives.
+/// twice, a number that no measurement gives, a model that is not one of the table's space.
 pub fn parse(text: &str) -> Result<LatencyTable, TableError> {
-    let value: Value = serde_json::from_str(text)
+    let mut value: Value = serde_json::from_str(text)
         .map_err(|error| crate::format::unknown(format!("the file is not JSON ({error})")))?;
     check_format(&value)?;
     let document: TableDocument = typed(text)?;
+    if let Some(fields) = value.as_object_mut().filter(|_| document.model.is_none()) {
+        fields.shift_remove("model");
+    }
     check_fields(&value, &document)?;
     let mut table = LatencyTable::new(document.context);
     if let Some(space) = document.space {
@@ -64,14 +69,19 @@ pub fn parse(text: &str) -> Result<LatencyTable, TableError> {
         refuse_known(&table, key)?;
         table.insert_failed(key, failure);
     }
-    Ok(table)
+    match document.model {
+        Some(model) => table.with_model(model),
+        None => Ok(table),
+    }
 }
 
 /// Writes a table, its rows in the order of their keys.
 ///
 /// # Errors
-/// A row with a number that no measurement gives: what is written can be read again.
+/// A row with a number that no measurement gives, or a model that is not one of the table's space:
+/// what is written can be read again.
 pub fn print(table: &LatencyTable) -> Result<String, TableError> {
+    table.check_model()?;
     for row in table.rows() {
         row.check()?;
     }
@@ -82,6 +92,7 @@ pub fn print(table: &LatencyTable) -> Result<String, TableError> {
         space: table.space().cloned(),
         rows: table.rows().cloned().collect(),
         failed: failed_items(table).collect(),
+        model: table.model().cloned(),
     };
     let text = serde_json::to_string_pretty(&document)
         .map_err(|error| TableError::Field { place: ".".to_owned(), message: error.to_string() })?;
