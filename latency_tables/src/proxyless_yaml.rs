@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use op_catalog::{Activation, CatalogError, FeatureMap, Milliseconds, Op, PlacedOp, Shortcut};
+use op_catalog::{
+    CatalogError, Expansion, FeatureMap, MbConv, Milliseconds, Op, PlacedOp, Shortcut,
+};
 use serde::Deserialize;
 
 use crate::{TableError, TableRow};
@@ -135,20 +137,17 @@ fn convolution(op: &str, input: &str, output: &str) -> Result<PlacedOp, CatalogE
 /// The key of an operation, if the format has one that is read as the same operation.
 fn key_of(placed: &PlacedOp) -> Option<String> {
     let maps = format!("input:{}-output:{}", placed.input(), placed.output());
+    // A block or convolution of another kind reads back as another operation, and has no key.
     let key = match placed.op() {
-        Op::MbConv { kernel, expand } => {
+        Op::MbConv(MbConv { kernel, expansion: Expansion::Ratio(expand), .. }) => {
             let idskip = u8::from(placed.shortcut() == Shortcut::Identity);
             let (side, stride) = (kernel.side(), placed.stride());
             format!(
                 "expanded_conv-{maps}-expand:{expand}-kernel:{side}-stride:{stride}-idskip:{idskip}"
             )
         }
-        Op::Conv { kernel, activation: Activation::Relu6 } if kernel.side() == 3 => {
-            format!("Conv-{maps}")
-        }
-        Op::Conv { kernel, activation: Activation::Relu6 } if kernel.side() == 1 => {
-            format!("Conv_1-{maps}")
-        }
+        Op::Conv { kernel, .. } if kernel.side() == 3 => format!("Conv-{maps}"),
+        Op::Conv { kernel, .. } if kernel.side() == 1 => format!("Conv_1-{maps}"),
         Op::Classifier => {
             format!("Logits-input:{}-output:{}", placed.input(), placed.output().channels())
         }
