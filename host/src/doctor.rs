@@ -79,9 +79,9 @@ fn of_the_device(info: &DeviceInfo) -> Vec<Finding> {
         findings.push(finding(Severity::Note, what, "look at rows flagged `drift`"));
     }
     if let Some(hypervisor) = &info.hypervisor {
-        let what = format!(
-            "a virtual machine ({hypervisor}): neighbours take time, caches and memory bandwidth"
-        );
+        let name = if hypervisor == "unknown" { "" } else { &format!(" ({hypervisor})") };
+        let what =
+            format!("a virtual machine{name}: neighbours take time, caches and memory bandwidth");
         findings.push(finding(
             Severity::Warning,
             what,

@@ -51,7 +51,7 @@ impl Backend for Mock {
         let mut real_time = Duration::ZERO;
         match fault(network).as_deref() {
             Some("abort") => std::process::abort(),
-            Some("hang") => std::thread::sleep(Duration::from_secs(3600)),
+            Some("hang") => std::thread::sleep(Duration::from_hours(1)),
             Some("refuse") => anyhow::bail!("the mock runtime was told to refuse this item"),
             Some("slow") => real_time = Duration::from_millis(2),
             _ => {}

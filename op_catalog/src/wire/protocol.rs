@@ -79,7 +79,7 @@ impl MeasuringProtocol {
             min_samples: 18,
             target_relative_error: 0.01,
             confidence: 0.95,
-            max_time: Milliseconds(600.0),
+            max_time: Milliseconds(2400.0),
             max_timer_share: 0.001,
             headline: HeadlineChoice::Auto,
             max_drift: 0.02,
