@@ -53,17 +53,17 @@ pub(crate) struct Bench {
 
 /// The runtimes of this build.
 pub(crate) fn runtimes(core_count: u32) -> Vec<RuntimeInfo> {
-    let mut runtimes = Vec::new();
-    #[cfg(feature = "tract")]
-    runtimes.push(tract::info(core_count));
-    runtimes.push(RuntimeInfo {
-        runtime: Runtime::Mock,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        features: Vec::new(),
-        precisions: vec![Precision::F32],
-        max_threads: core_count,
-    });
-    runtimes
+    vec![
+        #[cfg(feature = "tract")]
+        tract::info(core_count),
+        RuntimeInfo {
+            runtime: Runtime::Mock,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            features: Vec::new(),
+            precisions: vec![Precision::F32],
+            max_threads: core_count,
+        },
+    ]
 }
 
 /// The bench of a runtime; `None` for one that is not in this build. `item_seed` tells one fresh

@@ -112,12 +112,12 @@ impl Child {
 
     /// Buries a child that no longer answers and says how it ended.
     async fn died(&mut self) -> ChildLost {
-        let status = match tokio::time::timeout(Duration::from_secs(2), self.process.wait()).await {
-            Ok(Ok(status)) => how_it_ended(status),
-            _ => {
-                let _ = self.process.kill().await;
-                "stopped answering and was killed".to_owned()
-            }
+        let waited = tokio::time::timeout(Duration::from_secs(2), self.process.wait()).await;
+        let status = if let Ok(Ok(status)) = waited {
+            how_it_ended(status)
+        } else {
+            let _ = self.process.kill().await;
+            "stopped answering and was killed".to_owned()
         };
         let words = (&mut self.errors).await.unwrap_or_default();
         let words = words.trim();

@@ -17,8 +17,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Serve measurements over HTTP.
     ///
-    /// Prints one line of JSON once it listens: {"listening": "ADDRESS", ...}. Logs go to stderr;
-    /// RUST_LOG=debug says more.
+    /// Prints one line of JSON once it listens: `{"listening": "ADDRESS", ...}`. Logs go to stderr;
+    /// `RUST_LOG=debug` says more.
     Serve(Serve),
     /// Measure one request and print its rows, for a device with no network.
     ///

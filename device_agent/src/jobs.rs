@@ -11,6 +11,7 @@ use op_catalog::wire::{
 };
 use tokio::sync::{Notify, watch};
 
+use crate::availability;
 use crate::limits::Limits;
 use crate::runner::Observer;
 use crate::schedule::Schedule;
@@ -83,9 +84,9 @@ impl Jobs {
     }
 
     /// Takes a job in, once it is known that this agent can measure it.
-    pub(crate) fn submit(&self, job: Job) -> Result<(Submission, JobStatus), Problem> {
-        self.limits.check(&job)?;
-        self.check_device(&job)?;
+    pub(crate) fn submit(&self, job: &Job) -> Result<(Submission, JobStatus), Problem> {
+        self.limits.check(job)?;
+        availability::check(job, &self.device)?;
         let mut inner = self.lock();
         let known = inner.jobs.get(job.id()).map(|entry| &entry.status);
         if let Some(status) = known
@@ -101,11 +102,11 @@ impl Jobs {
         }
         let id = job.id().clone();
         if is_new {
-            self.spool.create(&job).map_err(|error| internal(&error))?;
+            self.spool.create(job).map_err(|error| internal(&error))?;
         } else {
             self.spool.set_outcome(&id, None).map_err(|error| internal(&error))?;
         }
-        let entry = inner.jobs.entry(id.clone()).or_insert_with(|| Entry::new(&job));
+        let entry = inner.jobs.entry(id.clone()).or_insert_with(|| Entry::new(job));
         entry.status.state = JobState::Queued;
         entry.status.outcome = None;
         entry.status.message = None;
@@ -203,47 +204,6 @@ impl Jobs {
         if let Some(entry) = self.lock().jobs.get_mut(id) {
             change(entry);
             entry.changed.send_replace(());
-        }
-    }
-
-    /// Refuses what this device or build does not have, by name.
-    fn check_device(&self, job: &Job) -> Result<(), Problem> {
-        let request = job.request();
-        let refuse = |field: &str, message: String, hint: String| {
-            Err(Problem::new(ProblemCode::Unavailable, message).hint(hint).at(field))
-        };
-        let Some(runtime) =
-            self.device.runtimes.iter().find(|info| info.runtime == request.runtime)
-        else {
-            let there: Vec<String> =
-                self.device.runtimes.iter().map(|info| info.runtime.to_string()).collect();
-            let message = format!("this agent has no runtime `{}`", request.runtime);
-            return refuse("runtime", message, format!("it has: {}", there.join(", ")));
-        };
-        if !runtime.precisions.contains(&request.precision) {
-            let there: Vec<String> = runtime.precisions.iter().map(ToString::to_string).collect();
-            let message = format!(
-                "{} has no kernels of its own for {} here",
-                request.runtime, request.precision
-            );
-            return refuse("precision", message, format!("it has: {}", there.join(", ")));
-        }
-        if request.threads > runtime.max_threads {
-            let message = format!(
-                "{} threads are more than this device's {} cores",
-                request.threads, runtime.max_threads
-            );
-            return refuse("threads", message, "ask for fewer".to_owned());
-        }
-        let allowed: Vec<u32> =
-            self.device.cores.iter().filter(|core| core.allowed).map(|core| core.index).collect();
-        match request.core {
-            Some(core) if !allowed.contains(&core) => refuse(
-                "core",
-                format!("the agent may not use core {core}"),
-                format!("it may use: {allowed:?}"),
-            ),
-            _ => Ok(()),
         }
     }
 

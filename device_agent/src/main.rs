@@ -6,6 +6,9 @@
 //! [`child::Child`], the agent's end of a [`worker`] process that alone touches a [`backend`]. Visits and
 //! rows go to the [`spool`] before anybody hears of them.
 
+#![cfg_attr(test, allow(clippy::float_cmp, reason = "tests compare what is computed exactly"))]
+
+mod availability;
 mod backend;
 mod child;
 mod cli;

@@ -10,10 +10,10 @@ use op_catalog::Milliseconds;
 use op_catalog::wire::status::CanaryPoint;
 use op_catalog::wire::{Job, Row};
 
-use crate::backend::runtimes;
+use crate::availability;
 use crate::cli::Measure;
 use crate::clock::SystemClock;
-use crate::device::allowed_cores;
+use crate::device::{allowed_cores, device_info};
 use crate::engine::{keep_off, measuring_cores};
 use crate::measuring::assessment::HeadlineRule;
 use crate::runner::{Observer, Runner};
@@ -25,15 +25,13 @@ pub(crate) async fn run(options: &Measure) -> anyhow::Result<ExitCode> {
     let job = Job::parse(&read(options.request.as_deref())?)?;
     let request = job.request().clone();
     let cores_allowed = allowed_cores();
-    let has_runtime = runtimes(1).iter().any(|info| info.runtime == request.runtime);
-    anyhow::ensure!(has_runtime, "this agent has no runtime `{}`", request.runtime);
+    availability::check(&job, &device_info(&cores_allowed))?;
     let kept;
-    let folder = match &options.spool {
-        Some(folder) => folder.as_path(),
-        None => {
-            kept = TemporaryFolder::new()?;
-            kept.0.as_path()
-        }
+    let folder = if let Some(folder) = &options.spool {
+        folder.as_path()
+    } else {
+        kept = TemporaryFolder::new()?;
+        kept.0.as_path()
     };
     let spool = Spool::open(folder)?;
     if spool.job(job.id()).is_err() {
@@ -60,7 +58,7 @@ fn read(file: Option<&Path>) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     match file {
         Some(file) => {
-            bytes = std::fs::read(file).with_context(|| format!("reading {}", file.display()))?
+            bytes = std::fs::read(file).with_context(|| format!("reading {}", file.display()))?;
         }
         None => {
             std::io::stdin()

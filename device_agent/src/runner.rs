@@ -163,7 +163,7 @@ impl<'a, O: Observer> Runner<'a, O> {
                 Ok(other) => return Err(failed(confused(&other))),
                 Err(lost) if attempts >= ATTEMPTS => return Err(failed(lost)),
                 Err(lost) => {
-                    tracing::warn!("{}: {lost}; trying again", self.request.items[item].id)
+                    tracing::warn!("{}: {lost}; trying again", self.request.items[item].id);
                 }
             }
         }

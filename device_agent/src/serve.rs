@@ -78,6 +78,7 @@ fn token(options: &Serve, spool: &Spool) -> anyhow::Result<Option<Token>> {
         let text = random.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
         nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
         write_synced(&file, text.as_bytes())?;
+        tracing::warn!("made a token, printed this once: {text}");
     }
     tracing::warn!("clients must show the token in {}", file.display());
     read_token(&file).map(Some)

@@ -16,7 +16,7 @@ use crate::hint::WithHint;
 /// How long an agent may take to answer what needs no measuring.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long an agent may be out of reach while it measures: a restart, a cable, a sleeping phone.
-const ABSENCE: Duration = Duration::from_secs(120);
+const ABSENCE: Duration = Duration::from_mins(2);
 /// Silence after which a stream counts as broken; the agent's heartbeat is every 10 s.
 const SILENCE: Duration = Duration::from_secs(35);
 /// Times that a full queue is waited for.
@@ -168,6 +168,11 @@ impl AgentClient {
                 "row" => {
                     let row =
                         serde_json::from_str(&event.data).context("reading a row of the agent")?;
+                    anyhow::ensure!(
+                        event.id == (*rows + 1).to_string(),
+                        "after row {rows} the agent sent row `{}`",
+                        event.id
+                    );
                     on_event(JobEvent::Row { line: event.data, row })?;
                     *rows += 1;
                 }

@@ -37,3 +37,78 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Table(TableCommand),
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_names_the_commands_and_where_to_begin() {
+        let help = Cli::command().term_width(100).render_long_help().to_string();
+        insta::assert_snapshot!(help, @r"
+        Profiles devices through their agents, and predicts and verifies the latency of networks.
+
+        Start with `host profile --device local`, which measures this machine. A phone or a board runs
+        `device_agent serve`; `host devices add` makes it known by a name.
+
+        Usage: host [OPTIONS] <COMMAND>
+
+        Commands:
+          devices  Keep the list of devices, and look at how well one can measure
+          profile  Measure every operation of a search space on a device and write a latency table
+          predict  Predict the latency of a network from a table
+          verify   Measure whole networks on the device and compare them with what a table predicts
+          table    Look at, compare, import and export latency tables
+          help     Print this message or the help of the given subcommand(s)
+
+        Options:
+          -v, --verbose...
+                  Say more on stderr; twice says everything
+
+          -h, --help
+                  Print help (see a summary with '-h')
+
+          -V, --version
+                  Print version
+        ");
+    }
+
+    #[test]
+    fn the_help_of_profile_gives_every_default() {
+        let mut cli = Cli::command().term_width(100);
+        let profile = cli.find_subcommand_mut("profile").unwrap();
+        insta::assert_snapshot!(profile.render_help().to_string(), @r"
+        Measure every operation of a search space on a device and write a latency table
+
+        Usage: profile [OPTIONS] --device <NAME>
+
+        Options:
+              --device <NAME>           A device of `host devices list`, or `local` for this machine
+              --config <FILE>           The list of devices [default: ./devices.toml, else the one in the
+                                        user's config folder]
+              --agent-binary <FILE>     The agent's program, for the device `local` [default: the one beside
+                                        host]
+              --space <NAME-OR-FILE>    The search space: a built-in name or a TOML file [default:
+                                        proxyless-mobile]
+              --runtime <RUNTIME>       What runs the operations [default: tract] [possible values: tract,
+                                        torch, mock]
+              --threads <THREADS>       Threads that the runtime may use [default: 1]
+              --batch <BATCH>           Images per run [default: 1]
+              --target-error <PERCENT>  Error of a row at which it is finished: half its confidence interval
+                                        over its value [default: 1%]
+              --core <CORE>             Core to measure on [default: the agent's choice]
+              --seed <SEED>             Seed of weights, inputs and the order of measuring [default: 1]
+              --out <FILE>              The table [default: DEVICE-RUNTIME-SPACE.json]
+              --restart                 Throw away what an earlier run for this table has measured
+              --json                    Print the summary as JSON
+          -h, --help                    Print help (see more with '--help')
+        ");
+    }
+}

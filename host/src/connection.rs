@@ -1,6 +1,7 @@
 //! A connection is a device that answers, by the name that the user gave.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 
@@ -10,6 +11,9 @@ use crate::registry::Registry;
 
 /// The name of the machine that the host runs on.
 pub(crate) const LOCAL: &str = "local";
+
+/// Time between two looks at whether a local agent is still there.
+const LOOK: Duration = Duration::from_millis(300);
 
 /// Which device.
 #[derive(Args, Clone, Debug)]
@@ -32,19 +36,44 @@ pub(crate) struct Connected {
     /// Its name.
     pub(crate) name: String,
     /// Kept running for as long as the connection is there.
-    _local: Option<LocalAgent>,
+    local: Option<LocalAgent>,
+}
+
+impl Connected {
+    /// Whether the agent is one that the host started and that has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.local.as_ref().is_some_and(|agent| agent.end().is_some())
+    }
+
+    /// Waits for an agent that the host started to end, which it should not, and says how it did.
+    pub(crate) async fn ended(&self) -> anyhow::Error {
+        loop {
+            if let Some(end) = self.local.as_ref().and_then(LocalAgent::end) {
+                return anyhow::anyhow!("the agent on this machine has ended: {end}");
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
 }
 
 impl DeviceArgs {
+    /// Refuses a device that is not known, before anything is begun for it.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        if self.device != LOCAL {
+            Registry::find(self.config.as_deref())?.device(&self.device)?.token()?;
+        }
+        Ok(())
+    }
+
     /// Connects to the device. The agent of `local` is started and keeps its jobs in `spool`.
     pub(crate) fn connect(&self, spool: &Path) -> anyhow::Result<Connected> {
         if self.device == LOCAL {
             let agent = LocalAgent::start(self.agent_binary.as_deref(), spool)?;
             let client = AgentClient::new(LOCAL, &agent.url, None)?;
-            return Ok(Connected { client, name: LOCAL.to_owned(), _local: Some(agent) });
+            return Ok(Connected { client, name: LOCAL.to_owned(), local: Some(agent) });
         }
         let device = Registry::find(self.config.as_deref())?.device(&self.device)?;
         let client = AgentClient::new(&self.device, &device.url, device.token()?)?;
-        Ok(Connected { client, name: self.device.clone(), _local: None })
+        Ok(Connected { client, name: self.device.clone(), local: None })
     }
 }

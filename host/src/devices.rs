@@ -111,7 +111,9 @@ fn list(args: &ListArgs) -> anyhow::Result<()> {
 
 fn add(args: &AddArgs) -> anyhow::Result<()> {
     let mut registry = Registry::find(args.config.as_deref())?;
-    let device = Device { url: args.url.clone(), token_file: args.token_file.clone() };
+    // The list may be used from another folder than this one.
+    let token_file = args.token_file.as_deref().map(std::path::absolute).transpose()?;
+    let device = Device { url: args.url.clone(), token_file };
     if !args.offline {
         let client = AgentClient::new(&args.name, &device.url, device.token()?)?;
         let info =

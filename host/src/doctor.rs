@@ -1,5 +1,7 @@
 //! The doctor says what makes a device a poor place to measure.
 
+use std::collections::BTreeSet;
+
 use op_catalog::wire::{DeviceInfo, LiveState};
 use serde::Serialize;
 
@@ -59,12 +61,12 @@ fn finding(severity: Severity, what: impl Into<String>, remedy: &str) -> Finding
 
 fn of_the_device(info: &DeviceInfo) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let governors: Vec<&str> =
+    let governors: BTreeSet<&str> =
         info.cores.iter().filter_map(|core| core.governor.as_deref()).collect();
     if governors.iter().any(|governor| *governor != "performance") {
         let what = format!(
             "the frequency governor is {}: cores speed up and slow down",
-            governors.join(", ")
+            governors.into_iter().collect::<Vec<_>>().join(", ")
         );
         findings.push(finding(
             Severity::Warning,
@@ -77,9 +79,9 @@ fn of_the_device(info: &DeviceInfo) -> Vec<Finding> {
         findings.push(finding(Severity::Note, what, "look at rows flagged `drift`"));
     }
     if let Some(hypervisor) = &info.hypervisor {
-        let what = format!(
-            "a virtual machine ({hypervisor}): neighbours take time, caches and memory bandwidth"
-        );
+        let name = if hypervisor == "unknown" { "" } else { &format!(" ({hypervisor})") };
+        let what =
+            format!("a virtual machine{name}: neighbours take time, caches and memory bandwidth");
         findings.push(finding(
             Severity::Warning,
             what,
@@ -151,4 +153,93 @@ fn of_the_state(info: &DeviceInfo, state: &LiveState) -> Vec<Finding> {
         findings.push(finding(Severity::Warning, what, "connect it, and let it cool"));
     }
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A device that measures well.
+    fn device() -> Value {
+        let core = |index: u32| {
+            json!({"index": index, "allowed": true, "capacity": null,
+            "max_frequency_mhz": 2000.0, "governor": "performance"})
+        };
+        json!({"protocol_version": 1, "agent": {"version": "0.1.0", "build": "aarch64-linux, optimised"},
+            "fingerprint": "aa", "hostname": null, "model": "Board", "soc": null, "architecture": "aarch64",
+            "os": null, "kernel": null, "hypervisor": null, "cpu_features": [], "cores": [core(0), core(1)],
+            "memory_bytes": null, "runtimes": [],
+            "measuring": {"pinning": true, "thread_cpu_clock": true, "context_switches": true}})
+    }
+
+    fn state() -> Value {
+        json!({"measuring": false, "core_frequencies_mhz": null, "load_average_1m": 0.1,
+            "thermal_zones": [{"name": "cpu", "celsius": 40.0}], "cpu_pressure_percent": 0.0,
+            "steal_percent": 0.0, "memory_available_bytes": null,
+            "battery": {"charge_percent": 80.0, "status": "Charging"}})
+    }
+
+    fn findings(device: Value, state: Value) -> Vec<Finding> {
+        let device = serde_json::from_value(device).unwrap();
+        examine(&device, &serde_json::from_value(state).unwrap())
+    }
+
+    #[test]
+    fn a_quiet_device_has_nothing_in_the_way() {
+        assert!(findings(device(), state()).is_empty());
+    }
+
+    #[test]
+    fn each_thing_in_the_way_is_found_alone() {
+        use Severity::{Note, Problem, Warning};
+        for (pointer, value, severity, what) in [
+            (
+                "/cores/0/governor",
+                json!("schedutil"),
+                Warning,
+                "governor is performance, schedutil",
+            ),
+            ("/hypervisor", json!("KVM"), Warning, "virtual machine (KVM)"),
+            ("/cores/1/allowed", json!(false), Warning, "one core only"),
+            ("/measuring/pinning", json!(false), Problem, "cannot be pinned"),
+            ("/measuring/thread_cpu_clock", json!(false), Problem, "no clock"),
+            ("/agent/build", json!("aarch64-linux"), Problem, "not optimised"),
+        ] {
+            let mut device = device();
+            *device.pointer_mut(pointer).unwrap() = value;
+            only(&findings(device, state()), severity, what);
+        }
+        for (pointer, value, severity, what) in [
+            ("/load_average_1m", json!(1.5), Warning, "a load of 1.5 on 2 cores"),
+            ("/cpu_pressure_percent", json!(40.0), Warning, "in 40 % of the last 10 s"),
+            ("/steal_percent", json!(3.0), Warning, "taken 3.0 %"),
+            ("/thermal_zones/0/celsius", json!(75.0), Warning, "75 degrees"),
+            ("/thermal_zones", Value::Null, Note, "temperatures cannot be read"),
+            ("/battery/status", json!("Discharging"), Warning, "its battery"),
+        ] {
+            let mut state = state();
+            *state.pointer_mut(pointer).unwrap() = value;
+            only(&findings(device(), state), severity, what);
+        }
+    }
+
+    #[test]
+    fn the_worst_comes_first() {
+        let mut device = device();
+        device["hypervisor"] = json!("KVM");
+        device["measuring"]["pinning"] = json!(false);
+        let mut state = state();
+        state["thermal_zones"] = Value::Null;
+        let severities: Vec<_> =
+            findings(device, state).iter().map(|finding| finding.severity).collect();
+        assert_eq!(severities, [Severity::Problem, Severity::Warning, Severity::Note]);
+    }
+
+    fn only(findings: &[Finding], severity: Severity, what: &str) {
+        let [finding] = findings else { panic!("{what}: {findings:?}") };
+        assert_eq!(finding.severity, severity, "{finding:?}");
+        assert!(finding.what.contains(what), "{finding:?}");
+    }
 }

@@ -3,21 +3,31 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use latency_tables::file;
-use op_catalog::wire::{Job, JobId, JobRequest, Row};
+use op_catalog::wire::{JobId, JobRequest, Row};
 use serde::{Deserialize, Serialize};
 
 use crate::hint::WithHint;
+
+/// What was asked.
+const PLAN: &str = "plan.json";
+/// A row a line.
+const ROWS: &str = "rows.jsonl";
+/// Where a local agent keeps its jobs.
+const SPOOL: &str = "agent";
+
+/// A row as the agent's line and as what it says.
+type KeptRow = (String, Row);
 
 /// A folder beside the table-to-be; only one host at a time uses it.
 pub(crate) struct Journal {
     folder: PathBuf,
     plan: Plan,
-    rows: Vec<(String, Row)>,
+    rows: Vec<KeptRow>,
     rows_file: File,
     _lock: File,
 }
@@ -25,6 +35,10 @@ pub(crate) struct Journal {
 /// What was asked.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 struct Plan {
+    /// The user's name of the device.
+    device: String,
+    /// What the device was when the first row was asked for.
+    fingerprint: Option<String>,
     /// Everything that is to be measured.
     whole: JobRequest,
     /// The job that is under way: all of it, or what an agent that has forgotten it left to do.
@@ -54,6 +68,7 @@ impl Journal {
     /// its own.
     pub(crate) fn open(
         table: &Path,
+        device: &str,
         request: JobRequest,
         beginning: Beginning,
     ) -> anyhow::Result<Self> {
@@ -64,33 +79,51 @@ impl Journal {
         lock.try_lock()
             .with_context(|| format!("{} is used by another host", folder.display()))
             .hint("wait for it, or choose another --out")?;
-        let plan_path = folder.join("plan.json");
-        if beginning == Beginning::Restart {
-            clear(&folder)?;
-        }
-        let plan = if plan_path.exists() {
-            let text = fs::read_to_string(&plan_path)
-                .with_context(|| format!("reading {}", plan_path.display()))?;
-            let plan: Plan = serde_json::from_str(&text)
-                .with_context(|| format!("reading {}", plan_path.display()))?;
-            same_request(&plan.whole, &request)
-                .with_context(|| format!("{} holds another profile", folder.display()))
-                .hint("repeat the options of that profile to go on with it, or throw it away with --restart")?;
-            plan
-        } else {
-            // Rows without a plan belong to nothing.
-            clear(&folder)?;
-            Plan { whole: request.clone(), current: request, rows_before: 0 }
+        let resumed = match beginning {
+            Beginning::Restart => None,
+            Beginning::Resume => resume(&folder, device, &request)?,
         };
-        let (rows_file, rows) = open_rows(&folder.join("rows.jsonl"))?;
+        let (plan, rows) = if let Some(resumed) = resumed {
+            resumed
+        } else {
+            clear(&folder)?;
+            let device = device.to_owned();
+            let plan = Plan {
+                device,
+                fingerprint: None,
+                whole: request.clone(),
+                current: request,
+                rows_before: 0,
+            };
+            (plan, Vec::new())
+        };
+        let rows_file = open_rows(&folder.join(ROWS), &rows)?;
         let journal = Self { folder, plan, rows, rows_file, _lock: lock };
         journal.write_plan()?;
         Ok(journal)
     }
 
+    /// Refuses a device that is another one than that of the rows so far.
+    pub(crate) fn belongs_to(&mut self, fingerprint: &str) -> anyhow::Result<()> {
+        match &self.plan.fingerprint {
+            Some(begun) if begun != fingerprint && !self.rows.is_empty() => {
+                Err(anyhow::anyhow!(
+                    "{} was begun on another device or runtime: its fingerprint is {begun}, this one's {fingerprint}",
+                    self.folder.display()
+                ))
+                .hint("measure anew with --restart, or choose another --out")
+            }
+            Some(begun) if begun == fingerprint => Ok(()),
+            _ => {
+                self.plan.fingerprint = Some(fingerprint.to_owned());
+                self.write_plan()
+            }
+        }
+    }
+
     /// Where a local agent keeps its jobs, so that they are found again.
     pub(crate) fn spool(&self) -> PathBuf {
-        self.folder.join("agent")
+        self.folder.join(SPOOL)
     }
 
     /// The rows so far.
@@ -135,6 +168,7 @@ impl Journal {
 
     /// Keeps a row, on disk before anything else happens.
     pub(crate) fn keep(&mut self, line: String, row: Row) -> anyhow::Result<()> {
+        check(&self.plan.whole, &self.rows, &row)?;
         let written = self
             .rows_file
             .write_all(format!("{line}\n").as_bytes())
@@ -145,24 +179,48 @@ impl Journal {
     }
 
     /// Removes the journal, once the table is there.
-    pub(crate) fn remove(self) -> anyhow::Result<()> {
+    pub(crate) fn remove(&self) -> anyhow::Result<()> {
         fs::remove_dir_all(&self.folder)
             .with_context(|| format!("removing {}", self.folder.display()))
     }
 
     fn write_plan(&self) -> anyhow::Result<()> {
-        Ok(file::write_text(
-            &self.folder.join("plan.json"),
-            &serde_json::to_string_pretty(&self.plan)?,
-        )?)
+        Ok(file::write_text(&self.folder.join(PLAN), &serde_json::to_string_pretty(&self.plan)?)?)
     }
 }
 
-/// Refuses a request that asks for something else, naming the first field that differs.
-fn same_request(old: &JobRequest, new: &JobRequest) -> anyhow::Result<()> {
-    let relabelled = JobRequest { label: old.label.clone(), ..new.clone() };
-    Job::new(relabelled.clone())?;
-    let (old, new) = (serde_json::to_value(old)?, serde_json::to_value(&relabelled)?);
+/// What an earlier run has left in the folder, if it is of the same request. A journal of another
+/// request is refused if there are rows in it, and worth nothing if not.
+fn resume(
+    folder: &Path,
+    device: &str,
+    request: &JobRequest,
+) -> anyhow::Result<Option<(Plan, Vec<KeptRow>)>> {
+    let path = folder.join(PLAN);
+    // Rows without a plan belong to nothing.
+    if !path.exists() {
+        return Ok(None);
+    }
+    let reading = || format!("reading {}", path.display());
+    let text = fs::read_to_string(&path).with_context(reading)?;
+    let plan: Plan = serde_json::from_str(&text)
+        .with_context(reading)
+        .hint("throw it away with --restart if another release of host has written it")?;
+    let rows = read_rows(&folder.join(ROWS), &plan.whole)?;
+    match same_profile(&plan, device, request) {
+        Err(_) if rows.is_empty() => Ok(None),
+        Err(error) => Err(error)
+            .with_context(|| format!("{} holds another profile", folder.display()))
+            .hint("repeat the options of that profile to go on with it, or throw it away with --restart"),
+        Ok(()) => Ok(Some((plan, rows))),
+    }
+}
+
+/// Refuses a profile of something else, naming the first field that differs.
+fn same_profile(plan: &Plan, device: &str, request: &JobRequest) -> anyhow::Result<()> {
+    ensure!(plan.device == device, "it is of the device `{}`", plan.device);
+    let relabelled = JobRequest { label: plan.whole.label.clone(), ..request.clone() };
+    let (old, new) = (serde_json::to_value(&plan.whole)?, serde_json::to_value(&relabelled)?);
     let differing =
         old.as_object().into_iter().flatten().find(|(field, value)| new.get(field) != Some(value));
     match differing {
@@ -172,38 +230,55 @@ fn same_request(old: &JobRequest, new: &JobRequest) -> anyhow::Result<()> {
 }
 
 fn clear(folder: &Path) -> anyhow::Result<()> {
-    for name in ["plan.json", "rows.jsonl"] {
+    for name in [PLAN, ROWS] {
         let path = folder.join(name);
         if path.exists() {
             fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
         }
     }
-    let spool = folder.join("agent");
+    let spool = folder.join(SPOOL);
     if spool.exists() {
         fs::remove_dir_all(&spool).with_context(|| format!("removing {}", spool.display()))?;
     }
     Ok(())
 }
 
-/// Opens the rows and reads the whole ones; a line that was never finished is cut off.
-fn open_rows(path: &Path) -> anyhow::Result<(File, Vec<(String, Row)>)> {
+/// Reads the whole lines; the last one may have been cut off by a kill.
+fn read_rows(path: &Path, request: &JobRequest) -> anyhow::Result<Vec<KeptRow>> {
     let context = || format!("reading {}", path.display());
-    let mut file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .read(true)
-        .write(true)
-        .open(path)
-        .with_context(context)?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).with_context(context)?;
+    let bytes = match fs::read(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        bytes => bytes.with_context(context)?,
+    };
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    file.set_len(whole as u64).with_context(context)?;
-    file.seek(SeekFrom::End(0)).with_context(context)?;
     let text = std::str::from_utf8(&bytes[..whole]).with_context(context)?;
-    let rows = text.lines().map(|line| Ok((line.to_owned(), serde_json::from_str(line)?)));
-    let rows: Result<_, serde_json::Error> = rows.collect();
-    Ok((file, rows.with_context(context)?))
+    let mut rows = Vec::new();
+    for line in text.lines() {
+        let row = serde_json::from_str(line).with_context(context)?;
+        check(request, &rows, &row).with_context(context)?;
+        rows.push((line.to_owned(), row));
+    }
+    Ok(rows)
+}
+
+/// Opens the file of rows to append to it, less what follows the whole ones.
+fn open_rows(path: &Path, rows: &[KeptRow]) -> anyhow::Result<File> {
+    let whole: usize = rows.iter().map(|(line, _)| line.len() + 1).sum();
+    let open = || {
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        file.set_len(whole as u64)?;
+        Ok::<_, std::io::Error>(file)
+    };
+    open().with_context(|| format!("opening {}", path.display()))
+}
+
+/// Refuses a row that was not asked for, or that is there already.
+fn check(request: &JobRequest, rows: &[KeptRow], row: &Row) -> anyhow::Result<()> {
+    let asked = request.items.iter().find(|item| item.id == row.id);
+    let asked = asked.with_context(|| format!("a row `{}` was not asked for", row.id))?;
+    ensure!(asked.blocks == row.blocks, "the row `{}` is of other blocks", row.id);
+    ensure!(rows.iter().all(|(_, kept)| kept.id != row.id), "the row `{}` came twice", row.id);
+    Ok(())
 }
 
 #[cfg(test)]
@@ -252,13 +327,15 @@ mod tests {
     fn a_journal_is_taken_up_with_its_label_and_rows_and_without_the_half_written_line() {
         let folder = tempfile::tempdir().unwrap();
         let table = folder.path().join("table.json");
-        let mut journal = Journal::open(&table, request("first", 1), Beginning::Resume).unwrap();
+        let mut journal =
+            Journal::open(&table, "board", request("first", 1), Beginning::Resume).unwrap();
         let line = keep(&mut journal, KEYS[0]);
         drop(journal);
         let rows = Journal::folder_for(&table).join("rows.jsonl");
         fs::write(&rows, format!("{line}\n{{\"id\":\"half")).unwrap();
 
-        let mut journal = Journal::open(&table, request("second", 1), Beginning::Resume).unwrap();
+        let mut journal =
+            Journal::open(&table, "board", request("second", 1), Beginning::Resume).unwrap();
         assert_eq!((journal.current().label.as_str(), journal.rows().len()), ("first", 1));
         assert_eq!(fs::read_to_string(&rows).unwrap(), format!("{line}\n"));
         assert!(!journal.is_complete());
@@ -272,7 +349,8 @@ mod tests {
     fn an_agent_that_has_forgotten_the_job_is_asked_for_the_rest_only() {
         let folder = tempfile::tempdir().unwrap();
         let table = folder.path().join("table.json");
-        let mut journal = Journal::open(&table, request("first", 1), Beginning::Resume).unwrap();
+        let mut journal =
+            Journal::open(&table, "board", request("first", 1), Beginning::Resume).unwrap();
         keep(&mut journal, KEYS[0]);
         journal.begin_rest("rest".to_owned()).unwrap();
         assert_eq!(
@@ -287,14 +365,67 @@ mod tests {
     fn a_journal_of_another_profile_is_refused_by_what_differs_unless_it_is_thrown_away() {
         let folder = tempfile::tempdir().unwrap();
         let table = folder.path().join("table.json");
-        let mut journal = Journal::open(&table, request("first", 1), Beginning::Resume).unwrap();
+        let mut journal =
+            Journal::open(&table, "board", request("first", 1), Beginning::Resume).unwrap();
         keep(&mut journal, KEYS[0]);
-        let used = Journal::open(&table, request("second", 1), Beginning::Resume).err().unwrap();
+        let used =
+            Journal::open(&table, "board", request("second", 1), Beginning::Resume).err().unwrap();
         assert!(format!("{used:#}").contains("is used by another host"), "{used:#}");
         drop(journal);
-        let other = Journal::open(&table, request("second", 8), Beginning::Resume).err().unwrap();
+        let other =
+            Journal::open(&table, "phone", request("second", 1), Beginning::Resume).err().unwrap();
+        assert!(format!("{other:#}").contains("it is of the device `board`"), "{other:#}");
+        let other =
+            Journal::open(&table, "board", request("second", 8), Beginning::Resume).err().unwrap();
         assert!(format!("{other:#}").contains("its `batch` differs"), "{other:#}");
-        let fresh = Journal::open(&table, request("second", 8), Beginning::Restart).unwrap();
+        let fresh =
+            Journal::open(&table, "board", request("second", 8), Beginning::Restart).unwrap();
         assert_eq!(fresh.rows().len(), 0);
+    }
+
+    #[test]
+    fn a_journal_without_rows_gives_way_to_another_profile() {
+        let folder = tempfile::tempdir().unwrap();
+        let table = folder.path().join("table.json");
+        drop(Journal::open(&table, "board", request("first", 1), Beginning::Resume).unwrap());
+        let journal =
+            Journal::open(&table, "board", request("second", 8), Beginning::Resume).unwrap();
+        assert_eq!(journal.whole().batch, 8);
+    }
+
+    #[test]
+    fn rows_of_two_devices_never_meet_in_one_table() {
+        let folder = tempfile::tempdir().unwrap();
+        let table = folder.path().join("table.json");
+        let mut journal =
+            Journal::open(&table, "board", request("first", 1), Beginning::Resume).unwrap();
+        journal.belongs_to("aa").unwrap();
+        keep(&mut journal, KEYS[0]);
+        drop(journal);
+        let mut journal =
+            Journal::open(&table, "board", request("second", 1), Beginning::Resume).unwrap();
+        journal.belongs_to("aa").unwrap();
+        let error = journal.belongs_to("bb").unwrap_err();
+        assert!(error.to_string().contains("its fingerprint is aa, this one's bb"), "{error}");
+    }
+
+    #[test]
+    fn a_row_that_was_not_asked_for_or_came_before_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let table = folder.path().join("table.json");
+        let mut journal =
+            Journal::open(&table, "board", request("first", 1), Beginning::Resume).unwrap();
+        keep(&mut journal, KEYS[0]);
+        let stranger = Row { id: "stranger".to_owned(), ..row(KEYS[1]) };
+        let mixed_up = Row { id: KEYS[1].to_owned(), ..row(KEYS[0]) };
+        for (row, complaint) in [
+            (row(KEYS[0]), "came twice"),
+            (stranger, "was not asked for"),
+            (mixed_up, "is of other blocks"),
+        ] {
+            let error = journal.keep("{}".to_owned(), row).unwrap_err();
+            assert!(error.to_string().contains(complaint), "{error}");
+        }
+        assert_eq!(journal.rows().len(), 1);
     }
 }

@@ -1,10 +1,11 @@
 //! A local agent is one that the host starts on its own machine, for as long as it needs it.
 
+use std::cell::RefCell;
 use std::env::consts::EXE_SUFFIX;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use anyhow::{Context, bail};
 
@@ -15,7 +16,7 @@ const AGENT_VARIABLE: &str = "DEVICE_AGENT";
 
 /// A running agent, stopped when dropped. What it has finished lies in its spool.
 pub(crate) struct LocalAgent {
-    process: Child,
+    process: RefCell<Child>,
     /// Where it listens.
     pub(crate) url: String,
 }
@@ -39,16 +40,23 @@ impl LocalAgent {
         let told: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
         let Some(address) = told["listening"].as_str() else {
             let _ = process.kill();
+            let _ = process.wait();
             bail!("{} did not say where it listens", program.display());
         };
-        Ok(Self { url: format!("http://{address}"), process })
+        Ok(Self { url: format!("http://{address}"), process: RefCell::new(process) })
+    }
+
+    /// How the agent ended, if it has.
+    pub(crate) fn end(&self) -> Option<ExitStatus> {
+        self.process.borrow_mut().try_wait().ok().flatten()
     }
 }
 
 impl Drop for LocalAgent {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        let process = self.process.get_mut();
+        let _ = process.kill();
+        let _ = process.wait();
     }
 }
 

@@ -36,9 +36,9 @@ fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     run(&cli.command).unwrap_or_else(|error| {
-        output::note(&format!("error: {error:#}"));
+        output::note(&output::one_line(&format!("error: {error:#}")));
         if let Some(hint) = hint::of(&error) {
-            output::note(&format!("hint: {hint}"));
+            output::note(&output::one_line(&format!("hint: {hint}")));
         }
         ExitCode::FAILURE
     })

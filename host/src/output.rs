@@ -21,3 +21,19 @@ pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
 pub(crate) fn note(text: &str) {
     _ = writeln!(io::stderr(), "{text}");
 }
+
+/// A text of several lines, such as a page that a proxy sent, in one.
+pub(crate) fn one_line(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_of_several_lines_becomes_one() {
+        assert_eq!(one_line("error: a\n  |\n\n 3 | b\n"), "error: a | 3 | b");
+    }
+}

@@ -1,25 +1,29 @@
 //! `host profile`: measures every operation of a space on a device and writes the table.
 
+mod again;
+mod job;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use anyhow::Context;
-use clap::{Args, ValueEnum};
+use anyhow::{Context, ensure};
+use clap::{Args, ValueEnum, value_parser};
 use latency_tables::{LatencyTable, TableContext, TableRow, file};
 use op_catalog::SearchSpace;
 use op_catalog::wire::{
-    DeviceInfo, Item, JobOutcome, JobRequest, JobStatus, MeasuringProtocol, Outcome,
-    PROTOCOL_VERSION, Precision, Runtime,
+    Item, Job, JobRequest, JobStatus, MeasuringProtocol, Outcome, PROTOCOL_VERSION, Precision,
+    Runtime,
 };
 use serde_json::json;
 
-use crate::agent_client::JobEvent;
-use crate::connection::{Connected, DeviceArgs};
-use crate::hint::WithHint;
+pub(crate) use job::{completed, fresh_label};
+
+use crate::connection::DeviceArgs;
 use crate::journal::{Beginning, Journal};
-use crate::progress::{Progress, duration};
-use crate::{output, resolve, wait_for};
+use crate::progress::duration;
+use crate::{output, report, resolve, wait_for};
+use job::{End, Ended};
 
 /// Arguments of `host profile`.
 #[derive(Args, Debug)]
@@ -33,10 +37,10 @@ pub(crate) struct ProfileArgs {
     #[arg(long, value_enum, default_value_t = RuntimeName::Tract)]
     runtime: RuntimeName,
     /// Threads that the runtime may use
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = value_parser!(u32).range(1..=Job::MAX_THREADS.into()))]
     threads: u32,
     /// Images per run
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = value_parser!(u32).range(1..=Job::MAX_BATCH.into()))]
     batch: u32,
     /// Error of a row at which it is finished: half its confidence interval over its value
     #[arg(long, value_name = "PERCENT", default_value = "1%", value_parser = share)]
@@ -79,13 +83,6 @@ impl From<RuntimeName> for Runtime {
     }
 }
 
-/// How following a job ended.
-enum End {
-    /// Every item has its row; the status is `None` where the agent has forgotten the job since.
-    Done(Option<JobStatus>),
-    Interrupted,
-}
-
 /// Runs the command.
 pub(crate) fn run(args: &ProfileArgs) -> anyhow::Result<ExitCode> {
     let space = resolve::space(&args.space)?;
@@ -97,23 +94,31 @@ pub(crate) fn run(args: &ProfileArgs) -> anyhow::Result<ExitCode> {
             space.name()
         ))
     });
+    ensure!(!out.exists() || out.is_file(), "{} is there and is not a file", out.display());
+    args.device.check()?;
     let beginning = if args.restart { Beginning::Restart } else { Beginning::Resume };
-    let mut journal = Journal::open(&out, request(args, &space), beginning)?;
+    let mut journal = Journal::open(&out, &args.device.device, request(args, &space), beginning)?;
     if journal.rows().len() > 0 {
         output::note(&format!("going on with {} rows of an earlier run", journal.rows().len()));
     }
-    let connected = args.device.connect(&journal.spool())?;
     wait_for(async {
-        let device = connected.client.device().await?;
-        let end = measure(&connected, &mut journal).await?;
-        let table = table(&connected.name, &device, &space, &journal, &end);
+        let ended = match job::measure(&args.device, &mut journal).await {
+            Err(error) if journal.rows().len() == 0 => {
+                journal.remove()?;
+                return Err(error);
+            }
+            ended => ended?,
+        };
+        let table = table(&ended, &space, &journal);
         file::write(&out, &table)?;
+        let Ended { connected, end, .. } = ended;
         match end {
             End::Interrupted => {
+                let rows = report::count(journal.rows().len(), "row");
                 output::note(&format!(
-                    "interrupted: {} has the {} rows that are finished; the same command goes on",
+                    "interrupted: {} has the {rows} that are finished; go on with `{}`",
                     out.display(),
-                    table.rows().len()
+                    again::command()
                 ));
                 Ok(ExitCode::FAILURE)
             }
@@ -150,85 +155,15 @@ fn request(args: &ProfileArgs, space: &SearchSpace) -> JobRequest {
     }
 }
 
-/// A label that no other run has.
-pub(crate) fn fresh_label() -> String {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    format!("host-{}-{}", now.as_nanos(), std::process::id())
-}
-
-/// Has the agent measure what the journal lacks.
-async fn measure(connected: &Connected, journal: &mut Journal) -> anyhow::Result<End> {
-    let client = &connected.client;
-    let known = client.status(&journal.current_id()).await?;
-    // An agent that has forgotten a job that it gave rows of would measure these again.
-    if known.is_none() && journal.current_rows() > 0 && !journal.is_complete() {
-        journal.begin_rest(fresh_label())?;
-    }
-    if journal.is_complete() {
-        return Ok(End::Done(known));
-    }
-    let status = client.submit(journal.current()).await?;
-    output::note(&format!(
-        "measuring {} operations on `{}`; Ctrl-C stops, and the same command goes on",
-        journal.current().items.len(),
-        connected.name
-    ));
-    let rows = journal.current_rows();
-    let mut progress = Progress::new(journal.rows().len() - rows);
-    let following = client.follow(&status.id, rows, |event| match event {
-        JobEvent::Row { line, row } => journal.keep(line, *row),
-        JobEvent::Progress(news) => {
-            progress.show(&news);
-            Ok(())
-        }
-    });
-    let end = tokio::select! {
-        ended = following => End::Done(Some(ended?)),
-        _ = tokio::signal::ctrl_c() => End::Interrupted,
-    };
-    progress.finish();
-    match end {
-        End::Interrupted => {
-            // The partial table is written whatever the agent says.
-            if let Err(error) = client.cancel(&status.id).await {
-                output::note(&format!("warning: the agent may still be measuring: {error:#}"));
-            }
-            Ok(End::Interrupted)
-        }
-        End::Done(None) => Ok(End::Done(None)),
-        End::Done(Some(status)) => completed(status).map(|status| End::Done(Some(status))),
-    }
-}
-
-/// Refuses a job that ended before all its items had a row.
-pub(crate) fn completed(status: JobStatus) -> anyhow::Result<JobStatus> {
-    match (status.outcome, &status.message) {
-        (Some(JobOutcome::Completed), _) => Ok(status),
-        (Some(JobOutcome::Cancelled), _) => {
-            Err(anyhow::anyhow!("somebody cancelled the job")).hint("the same command goes on")
-        }
-        (_, message) => {
-            let reason = message.clone().unwrap_or_else(|| "the agent does not say why".to_owned());
-            Err(anyhow::anyhow!("the agent could not measure: {reason}"))
-                .hint("look at the agent's log; the same command goes on where it stopped")
-        }
-    }
-}
-
-fn table(
-    name: &str,
-    device: &DeviceInfo,
-    space: &SearchSpace,
-    journal: &Journal,
-    end: &End,
-) -> LatencyTable {
+/// The table of all rows so far.
+fn table(ended: &Ended, space: &SearchSpace, journal: &Journal) -> LatencyTable {
     let request = journal.whole();
-    let status = match end {
+    let status = match &ended.end {
         End::Done(status) => status.as_ref(),
         End::Interrupted => None,
     };
     let context = TableContext {
-        device: Some(device.clone()),
+        device: Some(ended.device.clone()),
         runtime: Some(request.runtime),
         threads: Some(request.threads),
         batch: Some(request.batch),
@@ -239,14 +174,14 @@ fn table(
         measured_at: Some(humantime::format_rfc3339_seconds(SystemTime::now()).to_string()),
         measuring_time: status.map(|status| status.progress.elapsed),
         canary: status.map(|status| status.canary.clone()).unwrap_or_default(),
-        ..TableContext::named(name)
+        ..TableContext::named(&ended.connected.name)
     };
     let mut table = LatencyTable::new(context).with_space(space.definition().clone());
     for row in journal.rows() {
         let key = row.blocks[0];
         match &row.outcome {
             Outcome::Measured(measurement) => {
-                table.insert(TableRow::from_measurement(key, measurement))
+                table.insert(TableRow::from_measurement(key, measurement));
             }
             Outcome::Failed(failure) => table.insert_failed(key, failure.clone()),
         }
@@ -289,7 +224,7 @@ fn share(text: &str) -> anyhow::Result<f64> {
         .parse::<f64>()
         .with_context(|| format!("`{text}` is not a percentage such as 1%"))?
         * unit;
-    anyhow::ensure!(share > 0.0 && share <= 1.0, "`{text}` is not between 0 and 100%");
+    ensure!(share > 0.0 && share <= 1.0, "`{text}` is not between 0 and 100%");
     Ok(share)
 }
 

@@ -46,7 +46,7 @@ impl Progress {
                 bar.set_message(text);
             }
             Display::Lines(told) => {
-                let tenth = if all == 0 { 0 } else { 10 * progress.visits / all };
+                let tenth = (10 * progress.visits).checked_div(all).unwrap_or(0);
                 if tenth > *told {
                     *told = tenth;
                     output::note(&format!("{:>3}%  {text}", 10 * tenth));

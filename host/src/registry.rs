@@ -53,7 +53,7 @@ impl Registry {
         let content = if path.exists() {
             let text =
                 fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-            toml::from_str(&text).with_context(|| format!("reading {}", path.display()))?
+            parse(&text).with_context(|| format!("reading {}", path.display()))?
         } else {
             Content::default()
         };
@@ -121,6 +121,14 @@ impl Device {
     }
 }
 
+fn parse(text: &str) -> anyhow::Result<Content> {
+    toml::from_str(text).map_err(|error| {
+        let before = &text[..error.span().map_or(0, |span| span.start.min(text.len()))];
+        let line = before.matches('\n').count() + 1;
+        anyhow::anyhow!("line {line}: {}", error.message())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,7 +159,7 @@ mod tests {
         fs::write(&path, "[devices.a]\nurl = \"http://a\"\ncolour = 1").unwrap();
         assert!(
             format!("{:#}", Registry::find(Some(&path)).err().unwrap())
-                .contains("unknown field `colour`")
+                .contains("line 3: unknown field `colour`")
         );
     }
 }

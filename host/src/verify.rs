@@ -175,20 +175,20 @@ fn request(table: &LatencyTable, candidates: &[Candidate]) -> anyhow::Result<Job
         precision: context.precision.with_context(|| unknown("precision"))?,
         weight_seed: context.weight_seed.with_context(|| unknown("weight seed"))?,
         core: context.core,
-        protocol: for_networks(protocol, candidates),
+        protocol: for_networks(&protocol, candidates),
         items: candidates.iter().map(item).collect(),
     })
 }
 
 /// The table's protocol with a cap that leaves whole networks as many visits as operations have: the cap
 /// is a time, and a network takes as long as all its operations.
-fn for_networks(protocol: MeasuringProtocol, candidates: &[Candidate]) -> MeasuringProtocol {
+fn for_networks(protocol: &MeasuringProtocol, candidates: &[Candidate]) -> MeasuringProtocol {
     let slowest = candidates.iter().map(|candidate| candidate.predicted.0).fold(0.0, f64::max);
     let visits = 5.0 * f64::from(protocol.instantiations);
     let needed = visits * slowest * f64::from(protocol.visit_samples);
     MeasuringProtocol {
         max_time: Milliseconds(protocol.max_time.0.max(needed).min(3_600_000.0)),
-        ..protocol
+        ..protocol.clone()
     }
 }
 

@@ -238,8 +238,10 @@ mod tests {
         let mut second = first.clone();
         second.context.threads = Some(4);
         second.context.measured_at = Some("2026-01-02T03:04:05Z".to_owned());
-        if let Some(protocol) = &mut second.context.protocol {
-            protocol.min_samples = 60;
+        for (table, samples) in [(&mut first, 30), (&mut second, 60)] {
+            if let Some(protocol) = &mut table.context.protocol {
+                protocol.min_samples = samples;
+            }
         }
         let parts: Vec<String> = TableDifference::between(&first, &second)
             .context

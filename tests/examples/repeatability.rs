@@ -9,6 +9,8 @@
 //! cargo xtask bench [SPACE]
 //! ```
 
+#![expect(clippy::print_stdout, reason = "its output is its purpose")]
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;

@@ -133,6 +133,9 @@ pub fn quick_protocol() -> MeasuringProtocol {
 }
 
 /// A job of small operations with so many items.
+///
+/// # Panics
+/// Never: the keys are written here.
 pub fn job(label: &str, runtime: Runtime, items: usize) -> JobRequest {
     let item = |number: usize| {
         let (kernel, channels) = ([3, 5, 7][number % 3], 8 + number / 3);
@@ -191,6 +194,9 @@ impl Client {
     }
 
     /// A request to a path.
+    ///
+    /// # Panics
+    /// Where the method is none.
     pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let method = method.parse().expect("a method");
         self.http.request(method, format!("{}{path}", self.url))
@@ -253,6 +259,9 @@ impl Client {
 }
 
 /// The ids of rows, sorted.
+///
+/// # Panics
+/// Where a line is no row.
 pub fn ids(rows: &[String]) -> Vec<String> {
     let id = |line: &String| {
         let row: serde_json::Value = serde_json::from_str(line).expect("a row");

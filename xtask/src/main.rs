@@ -23,7 +23,8 @@ enum Command {
     Demo(demo::Demo),
     /// Run all the tests.
     Test {
-        /// Passed on to `cargo test`, e.g. the name of a test.
+        /// Passed on to `cargo test`, e.g. the name of a test, or `--no-fail-fast`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
     /// Measure how much a table changes when nothing did.

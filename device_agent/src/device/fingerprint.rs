@@ -95,10 +95,10 @@ fn cores(allowed: &[u32]) -> Vec<Core> {
     present.into_iter().map(core).collect()
 }
 
-/// Reads a list of cores as Linux writes it: `0-3,6`.
-fn core_list(list: &str) -> Vec<u32> {
-    let ranges = list.split(',').filter_map(|range| {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
+/// Reads ranges of cores as Linux writes it: `0-3,6`.
+fn core_list(ranges: &str) -> Vec<u32> {
+    let ranges = ranges.split(',').filter_map(|part| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
         Some(first.trim().parse::<u32>().ok()?..=last.trim().parse::<u32>().ok()?.min(4095))
     });
     ranges.flatten().collect()

@@ -249,6 +249,11 @@ mod tests {
         times.iter().map(|ms| visit(*ms)).collect()
     }
 
+    /// The standard protocol with a cap that these visits do not reach.
+    fn protocol() -> MeasuringProtocol {
+        MeasuringProtocol { max_time: Milliseconds(10_000.0), ..MeasuringProtocol::standard() }
+    }
+
     fn auto(threads: u32) -> HeadlineRule {
         HeadlineRule::decide(HeadlineChoice::Auto, threads, true)
     }
@@ -256,7 +261,7 @@ mod tests {
     #[test]
     fn an_item_is_finished_when_all_conditions_are_met_or_the_cap_is_reached_and_says_which_failed()
     {
-        let protocol = MeasuringProtocol::standard();
+        let protocol = protocol();
         let steady = visits(&[5.0; 6]);
         assert_eq!(unmet(&steady, &protocol, &auto(1)), []);
         assert!(is_finished(&steady, &protocol, &auto(1)));
@@ -279,7 +284,7 @@ mod tests {
 
     #[test]
     fn the_headline_is_thread_cpu_on_one_thread_and_wall_on_several_and_says_why() {
-        let protocol = MeasuringProtocol::standard();
+        let protocol = protocol();
         let one = measurement(&visits(&[5.0; 6]), &protocol, &auto(1));
         assert_eq!(
             (one.headline.statistic, one.headline.value),
@@ -297,7 +302,7 @@ mod tests {
 
     #[test]
     fn drifting_visits_are_left_out_where_enough_are_steady_and_flagged_where_not() {
-        let protocol = MeasuringProtocol::standard();
+        let protocol = protocol();
         let mut some = visits(&[5.0, 5.01, 5.0, 5.02, 9.0, 5.0, 5.01]);
         some[4].steadiness = Steadiness::Drifting;
         let row = measurement(&some, &protocol, &auto(1));

@@ -60,7 +60,7 @@ pub(crate) fn median_interval(sorted: &[f64], confidence: f64) -> Interval {
 /// Probability that the median lies between the order statistics `rank` and `count - 1 - rank`,
 /// counted from 0.
 fn coverage(count: usize, rank: usize) -> f64 {
-    let mut probability = 0.5_f64.powi(count as i32);
+    let mut probability = 0.5_f64.powf(count as f64);
     let mut tail = 0.0;
     for k in 0..=rank {
         tail += probability;
@@ -94,7 +94,7 @@ mod tests {
             (1, 0.0, 0.0, 0.0),
             (5, 0.0, 4.0, 0.9375),
             (6, 0.0, 5.0, 0.96875),
-            (9, 1.0, 7.0, 0.9609375),
+            (9, 1.0, 7.0, 0.960_937_5),
         ] {
             let interval = median_interval(&values(n), 0.95);
             assert_eq!(interval, Interval { low, high, confidence }, "{n} values");

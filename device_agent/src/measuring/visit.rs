@@ -176,7 +176,8 @@ mod tests {
                 .unwrap()
         };
         let first = visit(5);
-        assert!(first.sampled_ns() >= 40_000_000);
+        assert!(first.sampled_ns() as f64 >= protocol.visit_min.0 * 1e6);
+        assert!(first.wall_ns.len() >= protocol.visit_samples as usize);
         assert_eq!(first.wall_ns.len(), first.thread_cpu_ns.len());
         assert_eq!(first, visit(5));
         assert_ne!(first, visit(6));

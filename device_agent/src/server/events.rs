@@ -20,7 +20,7 @@ use crate::jobs::View;
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// The rows of a job as they come, as server-sent events. `row` has the row's number as its id, counted
-/// from 1, and a Row as its data; `progress` has a Progress; `done` has the JobStatus and is the last.
+/// from 1, and a `Row` as its data; `progress` has a `Progress`; `done` has the `JobStatus` and is the last.
 /// A client that comes back sends the id of the last row that it has.
 #[utoipa::path(get, path = "/v1/jobs/{id}/events", tag = "jobs",
     params(

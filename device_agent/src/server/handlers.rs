@@ -74,7 +74,7 @@ pub(super) async fn submit(
 ) -> Result<(StatusCode, Json<JobStatus>), Refusal> {
     let bytes = body::read(sent, shared.jobs.limits.body_bytes).await?;
     body::demand_json(&headers)?;
-    let (submission, status) = shared.jobs.submit(Job::parse(&bytes)?)?;
+    let (submission, status) = shared.jobs.submit(&Job::parse(&bytes)?)?;
     let code = match submission {
         Submission::Accepted => StatusCode::ACCEPTED,
         Submission::Known => StatusCode::OK,

@@ -33,8 +33,6 @@ pub enum ProblemCode {
     NotFound,
     /// 405: the path exists, the method does not.
     MethodNotAllowed,
-    /// 409: the job is not in a state for that.
-    WrongState,
     /// 413: the body is larger than the agent takes.
     BodyTooLarge,
     /// 413: the job has more items or blocks than the agent takes.
@@ -82,7 +80,6 @@ impl ProblemCode {
             Self::TokenMissing | Self::TokenWrong => 401,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
-            Self::WrongState => 409,
             Self::BodyTooLarge | Self::JobTooLarge => 413,
             Self::UnsupportedMediaType => 415,
             Self::ProtocolVersion | Self::UnknownField | Self::InvalidValue | Self::Unavailable => {

@@ -10,9 +10,10 @@ use crate::wire::{Problem, ProblemCode};
 /// How every item of a job is measured.
 ///
 /// Items are measured in *rounds*: a round visits each unfinished item once, in a shuffled order, in
-/// a fresh child process, with a canary before, between and after its visits. A *visit* instantiates the item afresh, warms it up and takes samples. The
-/// median of a visit's samples is one draw of the item's latency; the confidence interval is that of
-/// the median over visits, because samples within a visit share their place in memory.
+/// a fresh child process, with a canary before and after every visit. A *visit* instantiates the item
+/// afresh, warms it up and takes samples. The median of a visit's samples is one draw of the item's
+/// latency; the confidence interval is that of the median over visits, because samples within a visit
+/// share their place in memory.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MeasuringProtocol {
@@ -78,7 +79,7 @@ impl MeasuringProtocol {
             min_samples: 18,
             target_relative_error: 0.01,
             confidence: 0.95,
-            max_time: Milliseconds(600.0),
+            max_time: Milliseconds(2400.0),
             max_timer_share: 0.001,
             headline: HeadlineChoice::Auto,
             max_drift: 0.02,

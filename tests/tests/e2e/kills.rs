@@ -27,11 +27,22 @@ async fn a_killed_child_costs_no_row() {
         before = client.rows(&id).await;
         kill_pid(child);
         killed.push(child);
+        // An item is tried twice: two kills during the same visit would rightly fail it.
+        let visits = visits_made(&client, &id).await;
+        wait_for("another visit", async || {
+            (visits_made(&client, &id).await > visits).then_some(())
+        })
+        .await;
     }
     let rows = client.wait_for_end(&id).await;
     assert_eq!(rows[..before.len()], before);
     assert_eq!(ids(&rows), asked(&request));
     assert!(rows.iter().all(|row| row.contains("\"outcome\":\"measured\"")), "{rows:?}");
+}
+
+async fn visits_made(client: &Client, id: &str) -> u64 {
+    let status = client.get(&format!("/v1/jobs/{id}")).await.json();
+    status["progress"]["visits"].as_u64().unwrap()
 }
 
 #[tokio::test]

@@ -8,6 +8,8 @@
 //! - `openapi`: answers are what the served description says
 //! - `chain`: the host's commands, one after another
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, helpers included")]
+
 mod api;
 mod bad_input;
 mod chain;
