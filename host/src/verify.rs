@@ -81,7 +81,7 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let scatter = Scatter::new(&report, report::context::title(&table.context))?;
     let pictures = picture::write_both(&svg, &scatter)?;
     print(args, &report)?;
-    pictures.iter().for_each(|file| output::note(&format!("picture: {}", file.display())));
+    picture::tell(&pictures);
     Ok(ExitCode::SUCCESS)
 }
 

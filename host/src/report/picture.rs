@@ -13,9 +13,10 @@ use plotters::coord::Shift;
 use plotters::prelude::{DrawingArea, DrawingBackend, IntoDrawingArea, SVGBackend};
 
 use crate::hint::WithHint;
+use crate::output;
 
 pub(crate) use lettering::width_of;
-pub(crate) use style::{BLUE, FAINT, INK, ORANGE, anchored, text};
+pub(crate) use style::{BLUE, FAINT, GREY, INK, ORANGE, anchored, plain, text};
 
 use raster::Raster;
 
@@ -26,6 +27,9 @@ impl<T: DrawingBackend<ErrorType: Error + Send + Sync + 'static>> Canvas for T {
 
 /// A part of a surface.
 pub(crate) type Area<B> = DrawingArea<B, Shift>;
+
+/// A place on a picture, to the right and down.
+pub(crate) type Pixel = (i32, i32);
 
 /// What can be drawn on any surface.
 pub(crate) trait Drawing {
@@ -111,6 +115,13 @@ pub(crate) fn write(path: &Path, drawing: &impl Drawing) -> anyhow::Result<Vec<P
 pub(crate) fn write_both(path: &Path, drawing: &impl Drawing) -> anyhow::Result<Vec<PathBuf>> {
     let file = |kind: Kind| write_one(path.with_extension(kind.extension()), kind, drawing);
     Kind::ALL.into_iter().map(file).collect()
+}
+
+/// Says where pictures are.
+pub(crate) fn tell(files: &[PathBuf]) {
+    for file in files {
+        output::note(&format!("picture: {}", file.display()));
+    }
 }
 
 /// Refuses a path that [`write`] would refuse, before there is something to draw.

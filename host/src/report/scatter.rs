@@ -3,6 +3,8 @@
 
 mod labels;
 
+use std::ops::Range;
+
 use anyhow::ensure;
 use op_catalog::Milliseconds;
 use plotters::chart::{ChartBuilder, ChartContext, LabelAreaPosition};
@@ -13,10 +15,10 @@ use plotters::style::text_anchor::{HPos, VPos};
 use plotters::style::{Color, RGBColor, ShapeStyle, WHITE};
 
 use crate::report::picture::{
-    Area, BLUE, Canvas, Drawing, FAINT, INK, ORANGE, anchored, text, width_of,
+    Area, BLUE, Canvas, Drawing, FAINT, INK, ORANGE, Pixel, anchored, plain, text, width_of,
 };
 use crate::report::verify::{NetworkKind, VerifiedNetwork, VerifyReport};
-use labels::{Name, Part, Pixel, Rect};
+use labels::{Name, Part, Rect};
 
 /// Pixels across and up.
 const SIZE: (u32, u32) = (760, 720);
@@ -77,12 +79,14 @@ fn chart<B: Canvas>(area: &Area<B>, (low, high): (f64, f64)) -> anyhow::Result<C
         .bold_line_style(FAINT)
         .light_line_style(ShapeStyle::from(WHITE.mix(0.0)))
         .axis_style(INK)
+        .x_label_formatter(&|number| plain(*number))
+        .y_label_formatter(&|number| plain(*number))
         .x_labels(8)
         .y_labels(8)
         .label_style(text(15))
         .axis_desc_style(text(17))
-        .x_desc("predicted: sum of the table's rows, ms")
-        .y_desc("measured: whole network, ms")
+        .x_desc("predicted from the table, ms")
+        .y_desc("measured, ms")
         .draw()?;
     Ok(chart)
 }
@@ -178,7 +182,7 @@ fn legend<B: Canvas>(
         [(NetworkKind::Reference, "reference network"), (NetworkKind::Random, "random network")];
     let kinds: Vec<_> = kinds.into_iter().filter(|(kind, _)| has(*kind)).collect();
     let bars = if has_predicted { "intervals, 90 % of predictions" } else { "measured interval" };
-    let lines = kinds.len() as i32 + 2;
+    let lines = if kinds.len() == 1 { 3 } else { 4 };
     let width = width_of(bars, 14.0).max(width_of("predicted = measured", 14.0)) as i32;
     let (left, top) = (right - width - 62, bottom - 20 * lines - 22);
     let frame = [(left, top), (right - 12, bottom - 12)];
@@ -212,6 +216,16 @@ fn covered<B: Canvas>(chart: &Chart<B>, network: &VerifiedNetwork) -> [Rect; 3] 
     ]
 }
 
+/// The diagonal of a frame, step by step.
+fn steps((across, up): &(Range<i32>, Range<i32>)) -> impl Iterator<Item = Rect> {
+    const STEPS: i32 = 60;
+    let at = |step: i32| {
+        let part = |side: &Range<i32>| (side.end - side.start) * step / STEPS;
+        (across.start + part(across), up.end - part(up))
+    };
+    (0..=STEPS).map(move |step| Rect::spanning(at(step), at(step)).grown(2))
+}
+
 /// Names of the reference networks beside their marks.
 fn names<B: Canvas>(
     area: &Area<B>,
@@ -219,7 +233,9 @@ fn names<B: Canvas>(
     networks: &[VerifiedNetwork],
 ) -> anyhow::Result<()> {
     let place = |network: &VerifiedNetwork| pixel(chart, network.predicted, network.measured);
-    let taken: Vec<Rect> = networks.iter().flat_map(|network| covered(chart, network)).collect();
+    let frame = chart.plotting_area().get_pixel_range();
+    let taken: Vec<Rect> =
+        networks.iter().flat_map(|network| covered(chart, network)).chain(steps(&frame)).collect();
     let named: Vec<&VerifiedNetwork> =
         networks.iter().filter(|network| network.kind == NetworkKind::Reference).collect();
     let wanted: Vec<Name> = named
@@ -230,7 +246,6 @@ fn names<B: Canvas>(
             part: if network.predicted < network.measured { Part::End } else { Part::Beginning },
         })
         .collect();
-    let frame = chart.plotting_area().get_pixel_range();
     for (network, (at, part)) in named.iter().zip(labels::place(&wanted, &taken, &frame)) {
         let side = match part {
             Part::Beginning => HPos::Left,
@@ -263,8 +278,8 @@ mod tests {
         for said in [
             "pixel1: tract 0.23.9",
             "predicted = measured",
-            "predicted: sum of the table&apos;s rows, ms",
-            "measured: whole network, ms",
+            "predicted from the table, ms",
+            "measured, ms",
             "mobilenet_v2",
             "MAPE",
         ] {

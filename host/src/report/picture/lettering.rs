@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use tiny_skia::{Path, PathBuilder};
 use ttf_parser::{Face, GlyphId, OutlineBuilder};
 
-/// DejaVu Sans: it has every sign that a report writes, and its licence (that of Bitstream Vera) lets
+/// `DejaVu` Sans: it has every sign that a report writes, and its licence (that of Bitstream Vera) lets
 /// anybody embed it.
 static FACE: LazyLock<Option<Face<'static>>> =
     LazyLock::new(|| Face::parse(dejavu::sans::regular(), 0).ok());

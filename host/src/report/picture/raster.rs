@@ -38,7 +38,11 @@ impl<'a> Raster<'a> {
         Self { pixmap }
     }
 
-    fn fill(&mut self, path: Option<Path>, colour: BackendColor, place: Transform) {
+    fn fill(&mut self, path: Option<Path>, colour: BackendColor) {
+        self.fill_at(Transform::identity(), path, colour);
+    }
+
+    fn fill_at(&mut self, place: Transform, path: Option<Path>, colour: BackendColor) {
         let Some(path) = path else { return };
         let place = place.post_concat(scaled());
         self.pixmap.fill_path(&path, &paint(colour), FillRule::Winding, place, None);
@@ -48,16 +52,6 @@ impl<'a> Raster<'a> {
         let Some(path) = path else { return };
         let stroke = Stroke { width: style.stroke_width() as f32, ..Stroke::default() };
         self.pixmap.stroke_path(&path, &paint(style.color()), &stroke, scaled(), None);
-    }
-
-    /// Fills the path or draws along it.
-    fn shape(&mut self, path: Option<Path>, style: &impl BackendStyle, fill: bool) -> Drawn {
-        if fill {
-            self.fill(path, style.color(), Transform::identity());
-        } else {
-            self.stroke(path, style);
-        }
-        Ok(())
     }
 }
 
@@ -118,7 +112,7 @@ impl DrawingBackend for Raster<'_> {
 
     fn draw_pixel(&mut self, (x, y): BackendCoord, colour: BackendColor) -> Drawn {
         let pixel = Rect::from_xywh(x as f32, y as f32, 1.0, 1.0).map(PathBuilder::from_rect);
-        self.fill(pixel, colour, Transform::identity());
+        self.fill(pixel, colour);
         Ok(())
     }
 
@@ -139,7 +133,13 @@ impl DrawingBackend for Raster<'_> {
         fill: bool,
     ) -> Drawn {
         let rect = Rect::from_ltrb(left as f32, top as f32, right as f32, bottom as f32);
-        self.shape(rect.map(PathBuilder::from_rect), style, fill)
+        let path = rect.map(PathBuilder::from_rect);
+        if fill {
+            self.fill(path, style.color());
+        } else {
+            self.stroke(path, style);
+        }
+        Ok(())
     }
 
     fn draw_path<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(
@@ -158,7 +158,7 @@ impl DrawingBackend for Raster<'_> {
     ) -> Drawn {
         let mut path = line(corners);
         path.close();
-        self.fill(path.finish(), style.color(), Transform::identity());
+        self.fill(path.finish(), style.color());
         Ok(())
     }
 
@@ -169,7 +169,13 @@ impl DrawingBackend for Raster<'_> {
         style: &S,
         fill: bool,
     ) -> Drawn {
-        self.shape(PathBuilder::from_circle(x as f32, y as f32, radius as f32), style, fill)
+        let path = PathBuilder::from_circle(x as f32, y as f32, radius as f32);
+        if fill {
+            self.fill(path, style.color());
+        } else {
+            self.stroke(path, style);
+        }
+        Ok(())
     }
 
     fn draw_text<S: BackendTextStyle>(
@@ -188,7 +194,7 @@ impl DrawingBackend for Raster<'_> {
         let place = Transform::from_translate(right, down)
             .post_concat(Transform::from_rotate(degrees))
             .post_translate(x as f32, y as f32);
-        self.fill(lettering::outline(text, style.size()), style.color(), place);
+        self.fill_at(place, lettering::outline(text, style.size()), style.color());
         Ok(())
     }
 }

@@ -9,6 +9,8 @@ pub(crate) const ORANGE: RGBColor = RGBColor(213, 94, 0);
 pub(crate) const BLUE: RGBColor = RGBColor(0, 114, 178);
 /// Letters and axes.
 pub(crate) const INK: RGBColor = RGBColor(51, 51, 51);
+/// What stands behind.
+pub(crate) const GREY: RGBColor = RGBColor(120, 120, 120);
 /// Grids and frames.
 pub(crate) const FAINT: RGBColor = RGBColor(225, 225, 225);
 
@@ -29,4 +31,22 @@ pub(crate) fn anchored(
     vertical: VPos,
 ) -> TextStyle<'static> {
     (FONT, size).into_font().color(&colour.to_rgba()).pos(Pos::new(horizontal, vertical))
+}
+
+/// A number on an axis, without needless zeros.
+pub(crate) fn plain(number: f64) -> String {
+    let text = format!("{number:.4}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_on_axes_have_no_needless_zeros() {
+        for (number, said) in [(10.0, "10"), (0.1 + 0.2, "0.3"), (0.05, "0.05"), (-2.5, "-2.5")] {
+            assert_eq!(plain(number), said);
+        }
+    }
 }

@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-/// A place on a picture.
-pub(super) type Pixel = (i32, i32);
+use crate::report::picture::Pixel;
 
 /// Which part of a name is at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
