@@ -110,19 +110,15 @@ pub(crate) fn run(args: &ProfileArgs) -> anyhow::Result<ExitCode> {
             ended => ended?,
         };
         let table = table(&ended, &space, &journal);
-        file::write(&out, &table)?;
         let Ended { connected, end, .. } = ended;
         match end {
             End::Interrupted => {
-                let rows = report::count(journal.rows().len(), "row");
-                output::note(&format!(
-                    "interrupted: {} has the {rows} that are finished; go on with `{}`",
-                    out.display(),
-                    again::command()
-                ));
+                let kept = keep_partial(&out, &table)?;
+                output::note(&format!("interrupted: {kept}; go on with `{}`", again::command()));
                 Ok(ExitCode::FAILURE)
             }
             End::Done(status) => {
+                file::write(&out, &table)?;
                 connected.client.forget(&journal.current_id()).await?;
                 summarise(args, &out, &table, status.as_ref())?;
                 drop(connected);
@@ -132,6 +128,17 @@ pub(crate) fn run(args: &ProfileArgs) -> anyhow::Result<ExitCode> {
             }
         }
     })
+}
+
+/// Writes a partial table, unless a fuller one stands in its place. Returns where the rows are.
+fn keep_partial(out: &Path, table: &LatencyTable) -> anyhow::Result<String> {
+    let rows = report::count(table.rows().len(), "finished row");
+    if file::read(out).is_ok_and(|earlier| earlier.rows().len() > table.rows().len()) {
+        let journal = Journal::folder_for(out);
+        return Ok(format!("{} stays as it was, {} has {rows}", out.display(), journal.display()));
+    }
+    file::write(out, table)?;
+    Ok(format!("{} has {rows}", out.display()))
 }
 
 fn request(args: &ProfileArgs, space: &SearchSpace) -> JobRequest {
@@ -230,7 +237,29 @@ fn share(text: &str) -> anyhow::Result<f64> {
 
 #[cfg(test)]
 mod tests {
+    use op_catalog::Milliseconds;
+
     use super::*;
+
+    #[test]
+    fn a_partial_table_takes_the_place_of_nothing_fuller() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("table.json");
+        let table = |keys: &[&str]| {
+            let mut table = LatencyTable::new(TableContext::named("board"));
+            for key in keys {
+                let key = key.parse().unwrap();
+                table.insert(TableRow::imported(key, 1, Milliseconds(1.0), 0.0));
+            }
+            table
+        };
+        let keys = ["conv-k3-in8x8x3-out8x8x4-s1", "conv-k1-in8x8x4-out8x8x4-s1"];
+        let (one, two) = (table(&keys[..1]), table(&keys));
+        assert!(keep_partial(&out, &one).unwrap().ends_with("table.json has 1 finished row"));
+        assert!(keep_partial(&out, &two).unwrap().ends_with("has 2 finished rows"));
+        assert!(keep_partial(&out, &one).unwrap().contains("stays as it was"));
+        assert_eq!(file::read(&out).unwrap().rows().len(), 2);
+    }
 
     #[test]
     fn a_target_error_is_a_percentage_or_a_share() {

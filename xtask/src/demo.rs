@@ -6,7 +6,8 @@ use std::process::Command;
 use anyhow::Context;
 use clap::Args;
 
-use crate::process::{binary, cargo, root, run, say, shown};
+use crate::build;
+use crate::process::{binary, root, run, say, shown};
 
 /// Where the demo leaves its files, below the root of the workspace.
 const FOLDER: &str = "demo";
@@ -24,7 +25,7 @@ pub(crate) struct Demo {
 impl Demo {
     /// Builds, profiles, predicts, verifies.
     pub(crate) fn run(&self) -> anyhow::Result<()> {
-        run(cargo().args(["build", "--package", "device_agent", "--package", "host"]))?;
+        build::programs()?;
         let folder = root().join(FOLDER);
         std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
         let table = folder.join("local-tract.json");
