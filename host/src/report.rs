@@ -1,6 +1,7 @@
 //! A report is a result laid out for people.
 
 pub(crate) mod context;
+pub(crate) mod model;
 pub(crate) mod scatter;
 pub(crate) mod verify;
 
