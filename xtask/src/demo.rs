@@ -12,6 +12,10 @@ use crate::process::{binary, root, run, say, shown};
 /// Where the demo leaves its files, below the root of the workspace.
 const FOLDER: &str = "demo";
 
+/// An architecture to predict, and the space that it is of.
+const EXAMPLE: &str = "docs/examples/mobile_choices.json";
+const EXAMPLE_SPACE: &str = "proxyless-mobile";
+
 #[derive(Args)]
 pub(crate) struct Demo {
     /// The search space: a built-in name or a TOML file.
@@ -38,6 +42,9 @@ impl Demo {
         )?;
         step(&host, &["table", "show", text(&table)?])?;
         step(&host, &["table", "check", text(&table)?, "--space", &self.space])?;
+        if self.space == EXAMPLE_SPACE {
+            step(&host, &["predict", "--table", text(&table)?, "--arch", EXAMPLE])?;
+        }
         let nets = self.nets.to_string();
         step(
             &host,
