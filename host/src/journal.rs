@@ -17,6 +17,8 @@ use crate::hint::WithHint;
 const PLAN: &str = "plan.json";
 /// A row a line.
 const ROWS: &str = "rows.jsonl";
+/// Where the whole networks have a journal of their own.
+const NETWORKS: &str = "networks";
 /// Where a local agent keeps its jobs.
 const SPOOL: &str = "agent";
 
@@ -64,15 +66,20 @@ impl Journal {
         PathBuf::from(name)
     }
 
-    /// Opens the journal of a table, or begins one. `request` has a fresh label; one that is resumed keeps
+    /// The folder of the journal of whole networks, within that of the operations.
+    pub(crate) fn networks_folder(&self) -> PathBuf {
+        self.folder.join(NETWORKS)
+    }
+
+    /// Opens a journal in a folder, or begins one. `request` has a fresh label; one that is resumed keeps
     /// its own.
     pub(crate) fn open(
-        table: &Path,
+        folder: &Path,
         device: &str,
         request: JobRequest,
         beginning: Beginning,
     ) -> anyhow::Result<Self> {
-        let folder = Self::folder_for(table);
+        let folder = folder.to_owned();
         fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
         let lock = File::create(folder.join("lock"))
             .with_context(|| format!("opening {}", folder.display()))?;
@@ -236,9 +243,11 @@ fn clear(folder: &Path) -> anyhow::Result<()> {
             fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
         }
     }
-    let spool = folder.join(SPOOL);
-    if spool.exists() {
-        fs::remove_dir_all(&spool).with_context(|| format!("removing {}", spool.display()))?;
+    for name in [SPOOL, NETWORKS] {
+        let path = folder.join(name);
+        if path.exists() {
+            fs::remove_dir_all(&path).with_context(|| format!("removing {}", path.display()))?;
+        }
     }
     Ok(())
 }
@@ -326,31 +335,34 @@ mod tests {
     #[test]
     fn a_journal_is_taken_up_with_its_label_and_rows_and_without_the_half_written_line() {
         let folder = tempfile::tempdir().unwrap();
-        let table = folder.path().join("table.json");
+        let journal_folder = Journal::folder_for(&folder.path().join("table.json"));
         let mut journal =
-            Journal::open(&table, "board", request("first", 1), Beginning::Resume).unwrap();
+            Journal::open(&journal_folder, "board", request("first", 1), Beginning::Resume)
+                .unwrap();
         let line = keep(&mut journal, KEYS[0]);
         drop(journal);
-        let rows = Journal::folder_for(&table).join("rows.jsonl");
+        let rows = journal_folder.join("rows.jsonl");
         fs::write(&rows, format!("{line}\n{{\"id\":\"half")).unwrap();
 
         let mut journal =
-            Journal::open(&table, "board", request("second", 1), Beginning::Resume).unwrap();
+            Journal::open(&journal_folder, "board", request("second", 1), Beginning::Resume)
+                .unwrap();
         assert_eq!((journal.current().label.as_str(), journal.rows().len()), ("first", 1));
         assert_eq!(fs::read_to_string(&rows).unwrap(), format!("{line}\n"));
         assert!(!journal.is_complete());
         keep(&mut journal, KEYS[1]);
         assert!(journal.is_complete());
         journal.remove().unwrap();
-        assert!(!Journal::folder_for(&table).exists());
+        assert!(!journal_folder.exists());
     }
 
     #[test]
     fn an_agent_that_has_forgotten_the_job_is_asked_for_the_rest_only() {
         let folder = tempfile::tempdir().unwrap();
-        let table = folder.path().join("table.json");
+        let journal_folder = Journal::folder_for(&folder.path().join("table.json"));
         let mut journal =
-            Journal::open(&table, "board", request("first", 1), Beginning::Resume).unwrap();
+            Journal::open(&journal_folder, "board", request("first", 1), Beginning::Resume)
+                .unwrap();
         keep(&mut journal, KEYS[0]);
         journal.begin_rest("rest".to_owned()).unwrap();
         assert_eq!(
@@ -364,46 +376,59 @@ mod tests {
     #[test]
     fn a_journal_of_another_profile_is_refused_by_what_differs_unless_it_is_thrown_away() {
         let folder = tempfile::tempdir().unwrap();
-        let table = folder.path().join("table.json");
+        let journal_folder = Journal::folder_for(&folder.path().join("table.json"));
         let mut journal =
-            Journal::open(&table, "board", request("first", 1), Beginning::Resume).unwrap();
+            Journal::open(&journal_folder, "board", request("first", 1), Beginning::Resume)
+                .unwrap();
         keep(&mut journal, KEYS[0]);
-        let used =
-            Journal::open(&table, "board", request("second", 1), Beginning::Resume).err().unwrap();
+        let used = Journal::open(&journal_folder, "board", request("second", 1), Beginning::Resume)
+            .err()
+            .unwrap();
         assert!(format!("{used:#}").contains("is used by another host"), "{used:#}");
         drop(journal);
         let other =
-            Journal::open(&table, "phone", request("second", 1), Beginning::Resume).err().unwrap();
+            Journal::open(&journal_folder, "phone", request("second", 1), Beginning::Resume)
+                .err()
+                .unwrap();
         assert!(format!("{other:#}").contains("it is of the device `board`"), "{other:#}");
         let other =
-            Journal::open(&table, "board", request("second", 8), Beginning::Resume).err().unwrap();
+            Journal::open(&journal_folder, "board", request("second", 8), Beginning::Resume)
+                .err()
+                .unwrap();
         assert!(format!("{other:#}").contains("its `batch` differs"), "{other:#}");
         let fresh =
-            Journal::open(&table, "board", request("second", 8), Beginning::Restart).unwrap();
+            Journal::open(&journal_folder, "board", request("second", 8), Beginning::Restart)
+                .unwrap();
         assert_eq!(fresh.rows().len(), 0);
     }
 
     #[test]
     fn a_journal_without_rows_gives_way_to_another_profile() {
         let folder = tempfile::tempdir().unwrap();
-        let table = folder.path().join("table.json");
-        drop(Journal::open(&table, "board", request("first", 1), Beginning::Resume).unwrap());
+        let journal_folder = Journal::folder_for(&folder.path().join("table.json"));
+        drop(
+            Journal::open(&journal_folder, "board", request("first", 1), Beginning::Resume)
+                .unwrap(),
+        );
         let journal =
-            Journal::open(&table, "board", request("second", 8), Beginning::Resume).unwrap();
+            Journal::open(&journal_folder, "board", request("second", 8), Beginning::Resume)
+                .unwrap();
         assert_eq!(journal.whole().batch, 8);
     }
 
     #[test]
     fn rows_of_two_devices_never_meet_in_one_table() {
         let folder = tempfile::tempdir().unwrap();
-        let table = folder.path().join("table.json");
+        let journal_folder = Journal::folder_for(&folder.path().join("table.json"));
         let mut journal =
-            Journal::open(&table, "board", request("first", 1), Beginning::Resume).unwrap();
+            Journal::open(&journal_folder, "board", request("first", 1), Beginning::Resume)
+                .unwrap();
         journal.belongs_to("aa").unwrap();
         keep(&mut journal, KEYS[0]);
         drop(journal);
         let mut journal =
-            Journal::open(&table, "board", request("second", 1), Beginning::Resume).unwrap();
+            Journal::open(&journal_folder, "board", request("second", 1), Beginning::Resume)
+                .unwrap();
         journal.belongs_to("aa").unwrap();
         let error = journal.belongs_to("bb").unwrap_err();
         assert!(error.to_string().contains("its fingerprint is aa, this one's bb"), "{error}");
@@ -412,9 +437,10 @@ mod tests {
     #[test]
     fn a_row_that_was_not_asked_for_or_came_before_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let table = folder.path().join("table.json");
+        let journal_folder = Journal::folder_for(&folder.path().join("table.json"));
         let mut journal =
-            Journal::open(&table, "board", request("first", 1), Beginning::Resume).unwrap();
+            Journal::open(&journal_folder, "board", request("first", 1), Beginning::Resume)
+                .unwrap();
         keep(&mut journal, KEYS[0]);
         let stranger = Row { id: "stranger".to_owned(), ..row(KEYS[1]) };
         let mixed_up = Row { id: KEYS[1].to_owned(), ..row(KEYS[0]) };

@@ -1,29 +1,26 @@
-//! `host profile`: measures every operation of a space on a device and writes the table.
+//! `host profile`: measures every operation of a space on a device, and whole networks of it, and
+//! writes the table with the model that they make.
 
 mod again;
+mod assemble;
 mod job;
+mod request;
+mod summary;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::SystemTime;
 
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum, value_parser};
-use latency_tables::{LatencyTable, TableContext, TableRow, file};
+use latency_tables::{LatencyTable, file};
 use op_catalog::SearchSpace;
-use op_catalog::wire::{
-    Item, Job, JobRequest, JobStatus, MeasuringProtocol, Outcome, PROTOCOL_VERSION, Precision,
-    Runtime,
-};
-use serde_json::json;
+use op_catalog::wire::{Job, Runtime};
 
 pub(crate) use job::{completed, fresh_label};
 
 use crate::connection::DeviceArgs;
 use crate::journal::{Beginning, Journal};
-use crate::progress::duration;
 use crate::{output, report, resolve, wait_for};
-use job::{End, Ended};
 
 /// Arguments of `host profile`.
 #[derive(Args, Debug)]
@@ -45,6 +42,12 @@ pub(crate) struct ProfileArgs {
     /// Error of a row at which it is finished: half its confidence interval over its value
     #[arg(long, value_name = "PERCENT", default_value = "1%", value_parser = share)]
     target_error: f64,
+    /// Whole networks to fit the latency model on; 0 measures operations alone
+    #[arg(long, default_value_t = 80)]
+    networks: usize,
+    /// Random networks that no fit sees, to state the model's errors on
+    #[arg(long, default_value_t = 40)]
+    held_out: usize,
     /// Core to measure on [default: the agent's choice]
     #[arg(long)]
     core: Option<u32>,
@@ -97,123 +100,82 @@ pub(crate) fn run(args: &ProfileArgs) -> anyhow::Result<ExitCode> {
     ensure!(!out.exists() || out.is_file(), "{} is there and is not a file", out.display());
     args.device.check()?;
     let beginning = if args.restart { Beginning::Restart } else { Beginning::Resume };
-    let mut journal = Journal::open(&out, &args.device.device, request(args, &space), beginning)?;
+    let folder = Journal::folder_for(&out);
+    let asked = request::operations(args, &space);
+    let mut journal = Journal::open(&folder, &args.device.device, asked, beginning)?;
     if journal.rows().len() > 0 {
         output::note(&format!("going on with {} rows of an earlier run", journal.rows().len()));
     }
-    wait_for(async {
-        let ended = match job::measure(&args.device, &mut journal).await {
-            Err(error) if journal.rows().len() == 0 => {
-                journal.remove()?;
-                return Err(error);
-            }
-            ended => ended?,
-        };
-        let table = table(&ended, &space, &journal);
-        file::write(&out, &table)?;
-        let Ended { connected, end, .. } = ended;
-        match end {
-            End::Interrupted => {
-                let rows = report::count(journal.rows().len(), "row");
-                output::note(&format!(
-                    "interrupted: {} has the {rows} that are finished; go on with `{}`",
-                    out.display(),
-                    again::command()
-                ));
-                Ok(ExitCode::FAILURE)
-            }
-            End::Done(status) => {
-                connected.client.forget(&journal.current_id()).await?;
-                summarise(args, &out, &table, status.as_ref())?;
-                drop(connected);
-                journal.remove()?;
-                let failed = table.failed().len();
-                Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-            }
+    let table = match wait_for(measure(args, &space, &mut journal))? {
+        Measured::Partly(table) => {
+            let kept = keep_partial(&out, &table)?;
+            output::note(&format!("interrupted: {kept}; go on with `{}`", again::command()));
+            return Ok(ExitCode::FAILURE);
         }
-    })
+        Measured::Wholly(table) => table,
+    };
+    file::write(&out, &table)?;
+    journal.remove()?;
+    if args.json { summary::json(&out, &table) } else { summary::text(&out, &table) }?;
+    Ok(if table.failed().len() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn request(args: &ProfileArgs, space: &SearchSpace) -> JobRequest {
-    let protocol = MeasuringProtocol {
-        shuffle_seed: args.seed,
-        target_relative_error: args.target_error,
-        ..MeasuringProtocol::standard()
-    };
-    let item = |placed: op_catalog::PlacedOp| Item { id: placed.to_string(), blocks: vec![placed] };
-    JobRequest {
-        protocol_version: PROTOCOL_VERSION,
-        label: fresh_label(),
-        runtime: args.runtime.into(),
-        threads: args.threads,
-        batch: args.batch,
-        precision: Precision::F32,
-        weight_seed: args.seed,
-        core: args.core,
-        protocol,
-        items: space.placed_ops().into_iter().map(item).collect(),
-    }
+/// A table, and whether it has all that was asked for.
+enum Measured {
+    Wholly(LatencyTable),
+    Partly(LatencyTable),
 }
 
-/// The table of all rows so far.
-fn table(ended: &Ended, space: &SearchSpace, journal: &Journal) -> LatencyTable {
-    let request = journal.whole();
-    let status = match &ended.end {
-        End::Done(status) => status.as_ref(),
-        End::Interrupted => None,
-    };
-    let context = TableContext {
-        device: Some(ended.device.clone()),
-        runtime: Some(request.runtime),
-        threads: Some(request.threads),
-        batch: Some(request.batch),
-        precision: Some(request.precision),
-        weight_seed: Some(request.weight_seed),
-        core: status.and_then(|status| status.core),
-        protocol: Some(request.protocol.clone()),
-        measured_at: Some(humantime::format_rfc3339_seconds(SystemTime::now()).to_string()),
-        measuring_time: status.map(|status| status.progress.elapsed),
-        canary: status.map(|status| status.canary.clone()).unwrap_or_default(),
-        ..TableContext::named(&ended.connected.name)
-    };
-    let mut table = LatencyTable::new(context).with_space(space.definition().clone());
-    for row in journal.rows() {
-        let key = row.blocks[0];
-        match &row.outcome {
-            Outcome::Measured(measurement) => {
-                table.insert(TableRow::from_measurement(key, measurement));
-            }
-            Outcome::Failed(failure) => table.insert_failed(key, failure.clone()),
-        }
-    }
-    table
-}
-
-fn summarise(
+/// Measures the operations, then whole networks, and fits the model. What an agent has finished is
+/// forgotten at the very end, so that a run that is cut off finds it again.
+async fn measure(
     args: &ProfileArgs,
-    out: &Path,
-    table: &LatencyTable,
-    status: Option<&JobStatus>,
-) -> anyhow::Result<()> {
-    let rows = table.rows().len();
-    let failed = table.failed().len();
-    let unconverged = table.rows().filter(|row| row.converged == Some(false)).count();
-    let flagged = table.rows().filter(|row| !row.flags.is_empty()).count();
-    let seconds = status.map_or(0.0, |status| status.progress.elapsed.0 / 1e3);
-    if args.json {
-        return output::json(&json!({
-            "table": out, "rows": rows, "failed": failed, "unconverged": unconverged, "flagged": flagged,
-            "seconds": seconds, "device": table.context.device_name,
-        }));
+    space: &SearchSpace,
+    journal: &mut Journal,
+) -> anyhow::Result<Measured> {
+    let ended = match job::measure(&args.device, journal, "operations").await {
+        Err(error) if journal.rows().len() == 0 => {
+            journal.remove()?;
+            return Err(error);
+        }
+        ended => ended?,
+    };
+    let table = assemble::rows(&ended, space, journal);
+    if ended.is_interrupted() {
+        return Ok(Measured::Partly(table));
     }
-    for (key, failure) in table.failed() {
-        output::note(&format!("failed: {key}: {}", failure.message));
+    let planned = request::plan(args, space);
+    if planned.is_empty() || table.failed().len() > 0 {
+        if !planned.is_empty() {
+            output::note("no model is fitted, because operations failed");
+        }
+        ended.connected.client.forget(&journal.current_id()).await?;
+        return Ok(Measured::Wholly(table));
     }
-    output::data(&format!(
-        "{}: {rows} rows, {failed} failed, {unconverged} did not converge, {flagged} flagged; {} of measuring",
-        out.display(),
-        duration(seconds)
-    ))
+    let asked = request::networks(args, space, &planned)?;
+    let folder = journal.networks_folder();
+    let mut networks = Journal::open(&folder, &args.device.device, asked, Beginning::Resume)?;
+    let of_networks = job::measure(&args.device, &mut networks, "whole networks").await?;
+    let table = assemble::with_networks(table, &planned, &of_networks, &networks)?;
+    if of_networks.is_interrupted() {
+        return Ok(Measured::Partly(table));
+    }
+    for (ended, journal) in [(&ended, &*journal), (&of_networks, &networks)] {
+        ended.connected.client.forget(&journal.current_id()).await?;
+    }
+    assemble::with_model(table, space, args.seed).map(Measured::Wholly)
+}
+
+/// Writes a partial table, unless a fuller one stands in its place. Returns where the rows are.
+fn keep_partial(out: &Path, table: &LatencyTable) -> anyhow::Result<String> {
+    let rows = report::count(table.rows().len(), "finished row");
+    let size = |table: &LatencyTable| table.rows().len() + table.networks().len();
+    if file::read(out).is_ok_and(|earlier| size(&earlier) > size(table)) {
+        let journal = Journal::folder_for(out);
+        return Ok(format!("{} stays as it was, {} has {rows}", out.display(), journal.display()));
+    }
+    file::write(out, table)?;
+    Ok(format!("{} has {rows}", out.display()))
 }
 
 /// Reads `1%` or `0.01`.
@@ -230,7 +192,30 @@ fn share(text: &str) -> anyhow::Result<f64> {
 
 #[cfg(test)]
 mod tests {
+    use latency_tables::{TableContext, TableRow};
+    use op_catalog::Milliseconds;
+
     use super::*;
+
+    #[test]
+    fn a_partial_table_takes_the_place_of_nothing_fuller() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("table.json");
+        let table = |keys: &[&str]| {
+            let mut table = LatencyTable::new(TableContext::named("board"));
+            for key in keys {
+                let key = key.parse().unwrap();
+                table.insert(TableRow::imported(key, 1, Milliseconds(1.0), 0.0));
+            }
+            table
+        };
+        let keys = ["conv-k3-in8x8x3-out8x8x4-s1", "conv-k1-in8x8x4-out8x8x4-s1"];
+        let (one, two) = (table(&keys[..1]), table(&keys));
+        assert!(keep_partial(&out, &one).unwrap().ends_with("table.json has 1 finished row"));
+        assert!(keep_partial(&out, &two).unwrap().ends_with("has 2 finished rows"));
+        assert!(keep_partial(&out, &one).unwrap().contains("stays as it was"));
+        assert_eq!(file::read(&out).unwrap().rows().len(), 2);
+    }
 
     #[test]
     fn a_target_error_is_a_percentage_or_a_share() {

@@ -3,6 +3,7 @@
 pub(crate) mod canary_trace;
 pub(crate) mod context;
 pub(crate) mod heat_map;
+pub(crate) mod model;
 pub(crate) mod picture;
 pub(crate) mod scatter;
 pub(crate) mod table_picture;

@@ -239,8 +239,10 @@ mod tests {
     #[test]
     fn what_is_wrong_in_a_file_is_told_by_its_path() {
         let model = fitted();
-        let constant = format!("\"constant_ms\": {:?}", model.constant_ms());
-        let multiplier = format!("\"multiplier\": {:?}", model.uncertainty().unwrap().multiplier());
+        let json = |number: f64| serde_json::to_string(&number).unwrap();
+        let constant = format!("\"constant_ms\": {}", json(model.constant_ms()));
+        let multiplier =
+            format!("\"multiplier\": {}", json(model.uncertainty().unwrap().multiplier()));
         for (from, to, message) in [
             (
                 "\"constant_ms\"",

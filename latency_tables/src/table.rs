@@ -6,7 +6,7 @@ use op_catalog::PlacedOp;
 use op_catalog::wire::row::Failure;
 use op_catalog::{SearchSpace, SpaceDefinition};
 
-use crate::{LatencyModel, TableContext, TableError, TableRow};
+use crate::{LatencyModel, NetworkRow, TableContext, TableError, TableRow};
 
 /// A latency table. A partial one is as valid as a complete one: it says what failed, and against a
 /// space what is missing.
@@ -17,13 +17,21 @@ pub struct LatencyTable {
     space: Option<SpaceDefinition>,
     rows: BTreeMap<PlacedOp, TableRow>,
     failed: BTreeMap<PlacedOp, Failure>,
+    networks: Vec<NetworkRow>,
     model: Option<LatencyModel>,
 }
 
 impl LatencyTable {
     /// A table without rows.
     pub fn new(context: TableContext) -> Self {
-        Self { context, space: None, rows: BTreeMap::new(), failed: BTreeMap::new(), model: None }
+        Self {
+            context,
+            space: None,
+            rows: BTreeMap::new(),
+            failed: BTreeMap::new(),
+            networks: Vec::new(),
+            model: None,
+        }
     }
 
     /// The same table, made for this space.
@@ -47,6 +55,21 @@ impl LatencyTable {
         Ok(table)
     }
 
+    /// The same table with these measured networks, in the place of those that it had.
+    ///
+    /// # Errors
+    /// Choices that the table's space does not have, or a time that no network takes.
+    pub fn with_networks(self, networks: Vec<NetworkRow>) -> Result<Self, TableError> {
+        let table = Self { networks, ..self };
+        table.check_networks()?;
+        Ok(table)
+    }
+
+    /// The whole networks that were measured beside the rows, in the order of measuring.
+    pub fn networks(&self) -> &[NetworkRow] {
+        &self.networks
+    }
+
     /// The same table without a model.
     pub fn without_model(self) -> Self {
         Self { model: None, ..self }
@@ -62,16 +85,33 @@ impl LatencyTable {
         self.model().filter(|_| self.space() == Some(space.definition()))
     }
 
+    /// Refuses networks that are not of the table's space, or whose numbers no measurement gives.
+    pub(crate) fn check_networks(&self) -> Result<(), TableError> {
+        let space = self.built_space()?;
+        for (index, row) in self.networks.iter().enumerate() {
+            row.check(index)?;
+            if let Some(Err(error)) = space.as_ref().map(|space| space.network(&row.architecture()))
+            {
+                let place = format!("networks[{index}]");
+                return Err(TableError::Field { place, message: error.to_string() });
+            }
+        }
+        Ok(())
+    }
+
+    fn built_space(&self) -> Result<Option<SearchSpace>, TableError> {
+        let built = self.space().map(SpaceDefinition::build).transpose();
+        built.map_err(|error| TableError::Field {
+            place: "space".to_owned(),
+            message: error.to_string(),
+        })
+    }
+
     /// Refuses a model that is not one of the table's space, or with numbers that a file cannot hold.
     pub(crate) fn check_model(&self) -> Result<(), TableError> {
         let Some(model) = self.model() else { return Ok(()) };
         model.check()?;
-        let Some(definition) = self.space() else { return Ok(()) };
-        let space = definition.build().map_err(|error| TableError::Field {
-            place: "space".to_owned(),
-            message: error.to_string(),
-        })?;
-        model.check_space(&space)
+        self.built_space()?.map_or(Ok(()), |space| model.check_space(&space))
     }
 
     /// Enters a row; an earlier one of the same operation, or its failure, gives way.

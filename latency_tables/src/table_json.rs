@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{LatencyModel, LatencyTable, TableContext, TableError, TableRow};
+use crate::{LatencyModel, LatencyTable, NetworkRow, TableContext, TableError, TableRow};
 
 /// What the field `format` says.
 pub const FORMAT_NAME: &str = "latency-table";
@@ -23,6 +23,8 @@ struct TableDocument {
     space: Option<SpaceDefinition>,
     rows: Vec<TableRow>,
     failed: Vec<FailedItem>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    networks: Vec<NetworkRow>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     model: Option<LatencyModel>,
 }
@@ -52,8 +54,13 @@ pub fn parse(text: &str) -> Result<LatencyTable, TableError> {
         .map_err(|error| crate::format::unknown(format!("the file is not JSON ({error})")))?;
     check_format(&value)?;
     let document: TableDocument = typed(text)?;
-    if let Some(fields) = value.as_object_mut().filter(|_| document.model.is_none()) {
-        fields.shift_remove("model");
+    if let Some(fields) = value.as_object_mut() {
+        // Said to be absent is as good as absent.
+        let absent =
+            [("model", document.model.is_none()), ("networks", document.networks.is_empty())];
+        for (name, _) in absent.into_iter().filter(|(_, is_absent)| *is_absent) {
+            fields.shift_remove(name);
+        }
     }
     check_fields(&value, &document)?;
     let mut table = LatencyTable::new(document.context);
@@ -69,6 +76,7 @@ pub fn parse(text: &str) -> Result<LatencyTable, TableError> {
         refuse_known(&table, key)?;
         table.insert_failed(key, failure);
     }
+    let table = table.with_networks(document.networks)?;
     match document.model {
         Some(model) => table.with_model(model),
         None => Ok(table),
@@ -81,6 +89,7 @@ pub fn parse(text: &str) -> Result<LatencyTable, TableError> {
 /// A row with a number that no measurement gives, or a model that is not one of the table's space:
 /// what is written can be read again.
 pub fn print(table: &LatencyTable) -> Result<String, TableError> {
+    table.check_networks()?;
     table.check_model()?;
     for row in table.rows() {
         row.check()?;
@@ -92,6 +101,7 @@ pub fn print(table: &LatencyTable) -> Result<String, TableError> {
         space: table.space().cloned(),
         rows: table.rows().cloned().collect(),
         failed: failed_items(table).collect(),
+        networks: table.networks().to_vec(),
         model: table.model().cloned(),
     };
     let text = serde_json::to_string_pretty(&document)

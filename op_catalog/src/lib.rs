@@ -44,6 +44,7 @@ pub mod reference;
 pub mod space;
 mod space_builder;
 pub mod space_definition;
+mod space_design;
 pub mod units;
 pub mod weights;
 pub mod wire;

@@ -6,10 +6,15 @@ use std::process::Command;
 use anyhow::Context;
 use clap::Args;
 
-use crate::process::{binary, cargo, root, run, say, shown};
+use crate::build;
+use crate::process::{binary, root, run, say, shown};
 
 /// Where the demo leaves its files, below the root of the workspace.
 const FOLDER: &str = "demo";
+
+/// An architecture to predict, and the space that it is of.
+const EXAMPLE: &str = "docs/examples/mobile_choices.json";
+const EXAMPLE_SPACE: &str = "proxyless-mobile";
 
 #[derive(Args)]
 pub(crate) struct Demo {
@@ -24,7 +29,7 @@ pub(crate) struct Demo {
 impl Demo {
     /// Builds, profiles, predicts, verifies.
     pub(crate) fn run(&self) -> anyhow::Result<()> {
-        run(cargo().args(["build", "--package", "device_agent", "--package", "host"]))?;
+        build::programs()?;
         let folder = root().join(FOLDER);
         std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
         let table = folder.join("local-tract.json");
@@ -37,6 +42,9 @@ impl Demo {
         )?;
         step(&host, &["table", "show", text(&table)?])?;
         step(&host, &["table", "check", text(&table)?, "--space", &self.space])?;
+        if self.space == EXAMPLE_SPACE {
+            step(&host, &["predict", "--table", text(&table)?, "--arch", EXAMPLE])?;
+        }
         let nets = self.nets.to_string();
         step(
             &host,

@@ -1,5 +1,6 @@
 //! The project's own commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask bench`.
 
+mod build;
 mod demo;
 mod process;
 
@@ -50,16 +51,12 @@ fn execute(command: Command) -> anyhow::Result<()> {
         Command::Demo(demo) => demo.run(),
         Command::Test { arguments } => {
             // The tests start both programs, so both are built, in the profile of the tests.
-            run(cargo().args(["build", "--package", "device_agent", "--package", "host"]))?;
+            build::programs()?;
             run(cargo().args(["test", "--workspace"]).args(arguments))
         }
         Command::Bench { space } => {
-            run(cargo().args(["build", "--package", "device_agent"]))?;
-            let agent = binary("device_agent")?;
-            run(cargo()
-                .args(["run", "--quiet", "--package", "tests", "--example", "repeatability", "--"])
-                .arg(agent)
-                .arg(space))
+            let benchmark = build::example("repeatability")?;
+            run(std::process::Command::new(benchmark).arg(binary("device_agent")?).arg(space))
         }
     }
 }

@@ -25,7 +25,7 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 #[utoipa::path(get, path = "/v1/jobs/{id}/events", tag = "jobs",
     params(
         ("id" = String, Path, description = "Id of the job"),
-        ("last-event-id" = Option<u64>, Header, description = "Number of the last row that the client has"),
+        ("last-event-id" = Option<u64>, Header, nullable = false, minimum = 0, description = "Number of the last row that the client has"),
     ),
     responses((status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"),
         (status = 404, body = Problem), Problems))]

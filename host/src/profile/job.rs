@@ -34,15 +34,35 @@ pub(crate) struct Ended {
     pub(crate) end: End,
 }
 
+impl Ended {
+    /// Whether the user stopped it.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        matches!(self.end, End::Interrupted)
+    }
+
+    /// Where the job stands at its end, where the agent still knows it.
+    pub(crate) fn status(&self) -> Option<&JobStatus> {
+        match &self.end {
+            End::Done(status) => status.as_ref(),
+            End::Interrupted => None,
+        }
+    }
+}
+
 /// Has the device measure what the journal lacks. A local agent that dies is started again and goes on.
-pub(crate) async fn measure(args: &DeviceArgs, journal: &mut Journal) -> anyhow::Result<Ended> {
+/// `what` is what its items are called.
+pub(crate) async fn measure(
+    args: &DeviceArgs,
+    journal: &mut Journal,
+    what: &str,
+) -> anyhow::Result<Ended> {
     let mut restarts = 0;
     loop {
         let connected = args.connect(&journal.spool())?;
         let attempt = async {
             let device = connected.client.device().await?;
             journal.belongs_to(&device.fingerprint)?;
-            Ok((device, follow(&connected, journal).await?))
+            Ok((device, follow(&connected, journal, what).await?))
         };
         let attempted = tokio::select! {
             attempted = attempt => attempted,
@@ -60,7 +80,7 @@ pub(crate) async fn measure(args: &DeviceArgs, journal: &mut Journal) -> anyhow:
 }
 
 /// Follows the job, from the first row that the journal lacks.
-async fn follow(connected: &Connected, journal: &mut Journal) -> anyhow::Result<End> {
+async fn follow(connected: &Connected, journal: &mut Journal, what: &str) -> anyhow::Result<End> {
     let client = &connected.client;
     let known = client.status(&journal.current_id()).await?;
     if journal.is_complete() {
@@ -72,8 +92,9 @@ async fn follow(connected: &Connected, journal: &mut Journal) -> anyhow::Result<
     }
     let status = client.submit(journal.current()).await?;
     output::note(&format!(
-        "measuring {} operations on `{}`; Ctrl-C stops, and the same command goes on",
+        "measuring {} {} on `{}`; Ctrl-C stops, and the same command goes on",
         journal.current().items.len() - journal.current_rows(),
+        what,
         connected.name
     ));
     let rows = journal.current_rows();

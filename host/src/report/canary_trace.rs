@@ -193,24 +193,27 @@ impl<'a> CanaryTrace<'a> {
         Ok(())
     }
 
-    /// What the lines are.
+    /// What the lines and dots are.
     fn legend<B: Canvas>(&self, area: &Area<B>) -> anyhow::Result<()> {
-        let canaries = report::count(self.canary.len(), "canary run");
-        let mut parts: Vec<(RGBColor, String)> =
-            vec![(BLUE, format!("time of a fixed piece of work, {canaries}"))];
-        if let Some(max_drift) = self.max_drift {
-            let percent = 100.0 * max_drift;
-            parts.push((INK, format!("{percent} % slower than usual: the drift limit")));
-            parts.push((ORANGE, format!("slower than that: {}", self.drifting().count())));
-        }
+        let line =
+            |colour: RGBColor, x| PathElement::new([(x, 11), (x + 22, 11)], colour.stroke_width(2));
+        let runs = report::count(self.canary.len(), "canary run");
         let mut x = 20;
-        for (colour, said) in parts {
-            area.draw(&PathElement::new([(x, 11), (x + 22, 11)], colour.stroke_width(2)))?;
-            area.draw(&Text::new(said.clone(), (x + 28, 4), text(15)))?;
-            x += width_of(&said, 15.0) as i32 + 54;
-        }
-        Ok(())
+        area.draw(&line(BLUE, x))?;
+        x = said_at(area, x, &format!("time of a fixed piece of work, {runs}"))?;
+        let Some(max_drift) = self.max_drift else { return Ok(()) };
+        area.draw(&line(INK, x))?;
+        let percent = plain(100.0 * max_drift);
+        x = said_at(area, x, &format!("{percent} % slower than usual: the drift limit"))?;
+        area.draw(&Circle::new((x + 18, 11), 3, ORANGE.filled()))?;
+        said_at(area, x, &format!("slower than that: {}", self.drifting().count())).map(drop)
     }
+}
+
+/// Says what the sample that begins at `x` means, and where the next may begin.
+fn said_at<B: Canvas>(area: &Area<B>, x: i32, said: &str) -> anyhow::Result<i32> {
+    area.draw(&Text::new(said.to_owned(), (x + 28, 4), text(15)))?;
+    Ok(x + width_of(said, 15.0) as i32 + 54)
 }
 
 /// The unit in which the time of measuring is a number of one to three digits.

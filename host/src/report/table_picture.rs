@@ -142,6 +142,18 @@ mod tests {
     }
 
     #[test]
+    fn two_hundred_rows_of_any_operations_are_listed_with_a_cell_each() {
+        let mut table = LatencyTable::new(TableContext::named("x"));
+        for channels in 1..=200 {
+            let key = format!("conv-k3-in32x32x{channels}-out32x32x8-s1").parse().unwrap();
+            table.insert(TableRow::imported(key, 1, Milliseconds(f64::from(channels)), 0.0));
+        }
+        assert_eq!(cells(&table), 200);
+        let (width, height) = TablePicture::of(&table).size();
+        assert!(width < 1000 && height < 4000, "{width} x {height}");
+    }
+
+    #[test]
     fn numbers_that_no_measurement_gives_are_drawn() {
         for latency in [0.0, -2.0, f64::NAN, f64::INFINITY, 1e300, 1e-300] {
             let table = table("proxyless-small", |number| if number == 3 { latency } else { 1.0 });

@@ -202,4 +202,11 @@ mod tests {
         let last = shown.lines().last().unwrap();
         assert!(last.starts_with("networks  of proxyless-small: "), "{last}");
     }
+
+    #[test]
+    fn a_table_without_a_canary_is_drawn_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        plot(&folder.path().join("rows"), &doubtful_table()).unwrap();
+        assert!(folder.path().join("rows.svg").exists() && folder.path().join("rows.png").exists());
+    }
 }

@@ -30,7 +30,10 @@ pub(crate) struct Hyperparameters {
 }
 
 impl Hyperparameters {
-    pub(crate) const START: Self = Self { looseness: 0.07, noise: 0.01 };
+    /// Where the search starts: a tight prior and a loose one, because the evidence may have one peak
+    /// where a tight prior leaves everything to noise, and another where a loose one explains it.
+    pub(crate) const STARTS: [Self; 2] =
+        [Self { looseness: 0.05, noise: 0.01 }, Self { looseness: 0.3, noise: 0.003 }];
 }
 
 /// The data as far as a fit needs them: with d the latencies less their prior means, X the features
@@ -115,13 +118,20 @@ impl Moments {
     }
 
     /// The hyperparameters of the largest evidence (Bishop 2006, section 3.5; `MacKay` 1992, "Bayesian
-    /// interpolation"), by turns along the two grids.
-    pub(crate) fn search(&self, prior: &Prior, start: Hyperparameters) -> Hyperparameters {
-        let mut best = start;
+    /// interpolation"), by turns along the two grids from each start.
+    pub(crate) fn search(&self, prior: &Prior, starts: &[Hyperparameters]) -> Hyperparameters {
+        let climbed = starts.iter().map(|&start| self.climb(prior, start));
+        let best = climbed.max_by(|(_, a), (_, b)| a.total_cmp(b));
+        best.map_or(Hyperparameters::STARTS[0], |(chosen, _)| chosen)
+    }
+
+    /// The best on both grids through a start, twice, with its evidence.
+    fn climb(&self, prior: &Prior, start: Hyperparameters) -> (Hyperparameters, f64) {
+        let mut best = (start, self.evidence(prior, start));
         for _ in 0..2 {
-            let noises = NOISE.map(|noise| Hyperparameters { noise, ..best });
+            let noises = NOISE.map(|noise| Hyperparameters { noise, ..best.0 });
             best = self.best_of(prior, best, &noises);
-            let loosenesses = LOOSENESS.map(|looseness| Hyperparameters { looseness, ..best });
+            let loosenesses = LOOSENESS.map(|looseness| Hyperparameters { looseness, ..best.0 });
             best = self.best_of(prior, best, &loosenesses);
         }
         best
@@ -130,12 +140,11 @@ impl Moments {
     fn best_of(
         &self,
         prior: &Prior,
-        start: Hyperparameters,
+        first: (Hyperparameters, f64),
         others: &[Hyperparameters],
-    ) -> Hyperparameters {
-        let first = (start, self.evidence(prior, start));
+    ) -> (Hyperparameters, f64) {
         let all = others.iter().map(|&chosen| (chosen, self.evidence(prior, chosen)));
-        all.fold(first, |best, next| if best.1 < next.1 { next } else { best }).0
+        all.fold(first, |best, next| if best.1 < next.1 { next } else { best })
     }
 
     /// The noise that these residuals show: `noise^2 = (r'Wr + a noise0^2) / (n - gamma + a)`, gamma

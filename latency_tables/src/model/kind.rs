@@ -72,8 +72,8 @@ fn sum(isolated: &Isolated, networks: &[&Observation]) -> Posterior {
 struct Scaled(Posterior);
 
 /// Regression of the latencies on the isolated sums: `latency = factor sum + offset`. The factor may be
-/// anything; the offset is 0 before the data, and as many milliseconds as the data ask for. Few
-/// networks, or networks that hardly differ, do not tell the two apart, and leave the offset near 0.
+/// anything; the offset is 0 give or take a small share of the latency. Few networks, or networks that
+/// hardly differ, do not tell the two apart, and leave the offset near 0.
 fn scaled(isolated: &Isolated, networks: &[&Observation]) -> Scaled {
     let means = DVector::from_column_slice(&isolated.means);
     let on_sum = |network: &&Observation| {
@@ -81,12 +81,13 @@ fn scaled(isolated: &Isolated, networks: &[&Observation]) -> Scaled {
         Observation { features: vec![(0, sum), (1, 1.0)], ..(*network).clone() }
     };
     let pairs: Vec<Observation> = networks.iter().map(on_sum).collect();
-    let factor = robust::median(pairs.iter().map(|pair| pair.latency / pair.features[0].1));
+    let ratios = pairs.iter().map(|pair| pair.latency / pair.features[0].1);
+    let factor = robust::median(ratios.filter(|ratio| ratio.is_finite()));
     let latency = robust::median(pairs.iter().map(|pair| pair.latency));
     let prior = Prior {
         mean: DVector::from_column_slice(&[factor, 0.0]),
-        loose: DVector::from_column_slice(&[0.0, latency]),
-        own: DVector::from_column_slice(&[0.5 * factor, 0.0]),
+        loose: DVector::zeros(2),
+        own: DVector::from_column_slice(&[0.5 * factor, CONSTANT_SHARE * latency]),
     };
     Scaled(regress(&pairs.iter().collect::<Vec<_>>(), &prior))
 }
@@ -141,19 +142,25 @@ fn calibrated_prior(isolated: &Isolated, networks: &[&Observation]) -> Prior {
     Prior { mean, loose, own }
 }
 
-/// Without isolated rows, all networks are alike before the data: the constant is the median latency,
-/// and every term 0 give or take a share, chosen by the data, of twice what the latencies vary by. This
-/// is the hierarchical model of the analysis of variance (Gelman 2005, "Analysis of variance: why it
-/// is more important than ever", section 3), which keeps apart what the data cannot.
+/// Without isolated rows, all operations are alike before the data: every term is the same cost, fitted
+/// as the factor of the number of terms, give or take a share, chosen by the data, of twice what the
+/// latencies vary by. This is the hierarchical model of the analysis of variance (Gelman 2005, "Analysis
+/// of variance: why it is more important than ever", section 3), which keeps apart what the data cannot.
 fn even_prior(design: &Design, networks: &[&Observation]) -> Prior {
+    let unknowns = design.unknowns();
+    let constant_or = |constant: f64, term: f64| {
+        DVector::from_fn(unknowns, |unknown, _| if unknown == 0 { constant } else { term })
+    };
+    let alike = Isolated {
+        means: constant_or(0.0, 1.0).as_slice().to_vec(),
+        standard_errors: vec![0.0; unknowns],
+    };
+    let scaled = scaled(&alike, networks);
     let latencies: Vec<f64> = networks.iter().map(|network| network.latency).collect();
     let median = robust::median(latencies.iter().copied());
     let variation = 2.0 * robust::spread(&latencies, median).max(1e-3 * median);
-    let constant_or = |constant: f64, term: f64| {
-        DVector::from_fn(design.unknowns(), |unknown, _| if unknown == 0 { constant } else { term })
-    };
     Prior {
-        mean: constant_or(median, 0.0),
+        mean: constant_or(scaled.offset(), scaled.factor()),
         loose: constant_or(0.0, variation),
         own: constant_or(variation, 0.0),
     }
@@ -182,5 +189,78 @@ impl FromStr for ModelKind {
                 message: format!("there is no `{name}`; there are: {known}"),
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn isolated() -> Isolated {
+        Isolated { means: vec![5.0, 1.0, 3.0], standard_errors: vec![0.0; 3] }
+    }
+
+    /// Networks of this factor and offset, whose terms come up as often as told.
+    fn networks(counts: &[(f64, f64)], factor: f64, offset: f64) -> Vec<Observation> {
+        let network = |&(first, second): &(f64, f64)| Observation {
+            features: vec![(0, 1.0), (1, first), (2, second)],
+            latency: factor * (5.0 + first + 3.0 * second) + offset,
+            weight: 1.0,
+        };
+        counts.iter().map(network).collect()
+    }
+
+    fn fit(networks: &[Observation]) -> Scaled {
+        scaled(&isolated(), &networks.iter().collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn many_networks_tell_the_factor_from_the_offset() {
+        let counts: Vec<(f64, f64)> =
+            (0..60).map(|i| (f64::from(i % 7), f64::from(i % 4))).collect();
+        let fit = fit(&networks(&counts, 1.1, 2.0));
+        assert!((fit.factor() - 1.1).abs() < 0.01, "{}", fit.factor());
+        assert!((fit.offset() - 2.0).abs() < 0.1, "{}", fit.offset());
+    }
+
+    #[test]
+    fn networks_that_are_few_or_alike_leave_the_offset_near_zero() {
+        let alike: Vec<(f64, f64)> =
+            (0..40).map(|i| (3.0 + 0.01 * f64::from(i % 3), 2.0)).collect();
+        for counts in [&[(1.0, 2.0), (2.0, 2.0), (2.0, 3.0)][..], &alike] {
+            let mut networks = networks(counts, 1.1, 0.0);
+            for (index, network) in networks.iter_mut().enumerate() {
+                network.latency *= if index % 2 == 0 { 1.01 } else { 0.99 };
+            }
+            let fit = fit(&networks);
+            let latency = networks[0].latency;
+            assert!(fit.offset().abs() < 0.02 * latency, "{} of {latency}", fit.offset());
+            assert!((fit.factor() - 1.1).abs() < 0.03, "{}", fit.factor());
+        }
+    }
+
+    #[test]
+    fn a_scaled_fit_says_of_a_network_what_it_says_of_its_sum() {
+        let counts: Vec<(f64, f64)> =
+            (0..30).map(|i| (f64::from(i % 5), f64::from(i % 3))).collect();
+        let networks = networks(&counts, 1.1, 2.0);
+        let fit = fit(&networks);
+        let features = &networks[7].features;
+        let sum = vec![(0, dot(features, &DVector::from_vec(isolated().means))), (1, 1.0)];
+        let (mean, variance) = (fit.0.mean_of(&sum), fit.0.variance_of(&sum));
+        let expanded = fit.expanded(&isolated());
+        assert!((expanded.mean_of(features) - mean).abs() < 1e-9);
+        assert!((expanded.variance_of(features) - variance).abs() < 1e-6 * variance);
+    }
+
+    #[test]
+    fn kinds_are_read_by_their_names() {
+        for kind in ModelKind::FITTED {
+            assert_eq!(kind.to_string().parse::<ModelKind>().unwrap(), kind);
+        }
+        assert_eq!(
+            "linear".parse::<ModelKind>().unwrap_err().to_string(),
+            "kind of model: there is no `linear`; there are: sum, scaled, bayesian"
+        );
     }
 }

@@ -6,7 +6,8 @@ use super::design::Features;
 use super::evidence::{Hyperparameters, Moments, Whitened};
 use super::robust;
 
-/// How often weights are found anew in each of the two passes of a regression.
+/// How often looseness and noise are chosen anew, and after each choice the weights.
+const PASSES: usize = 2;
 const REWEIGHTINGS: usize = 3;
 
 /// A network as a regression sees it.
@@ -89,9 +90,9 @@ fn quadratic(features: &Features, matrix: &DMatrix<f64>) -> f64 {
 /// and noise have the largest evidence, before and amid the reweighting.
 pub(crate) fn regress(observations: &[&Observation], prior: &Prior) -> Posterior {
     let mut precisions = first_precisions(observations, prior);
-    let mut chosen = Hyperparameters::START;
-    for _ in 0..2 {
-        chosen = Moments::of(observations, &precisions, prior).search(prior, chosen);
+    let mut starts = Hyperparameters::STARTS.to_vec();
+    for _ in 0..PASSES {
+        let mut chosen = Moments::of(observations, &precisions, prior).search(prior, &starts);
         for _ in 0..REWEIGHTINGS {
             let moments = Moments::of(observations, &precisions, prior);
             let fit = posterior(&moments, prior, chosen);
@@ -100,8 +101,9 @@ pub(crate) fn regress(observations: &[&Observation], prior: &Prior) -> Posterior
             precisions =
                 reweighted(observations, &precisions, &Posterior { noise: chosen.noise, ..fit });
         }
+        starts = vec![chosen];
     }
-    posterior(&Moments::of(observations, &precisions, prior), prior, chosen)
+    posterior(&Moments::of(observations, &precisions, prior), prior, starts[0])
 }
 
 /// Precisions before anything is fitted: by how far a latency is off from what the prior expects,

@@ -71,10 +71,6 @@ impl Device {
         }
         networks
     }
-
-    fn design(&self) -> Design {
-        Design::of_table(&self.space, &self.table).unwrap()
-    }
 }
 
 /// Box and Muller 1958.
@@ -132,24 +128,64 @@ fn score(model: &LatencyModel, device: &mut Device, noise: Noise) -> Score {
     score
 }
 
-/// The score of a kind, or of the best, over several devices.
-fn over_devices(kind: Option<ModelKind>, count: usize, noise: Noise, spread: f64) -> Score {
-    let mut total = Score::default();
-    for seed in 0..6 {
-        let mut device = Device::new(spread, seed);
-        let networks = device.measure(count, noise);
-        let design = device.design();
-        let model = match kind {
-            Some(kind) => LatencyModel::fit_as(kind, &design, &networks, seed).unwrap(),
-            None => LatencyModel::fit(&design, &networks, seed).unwrap(),
-        };
-        total += score(&model, &mut device, noise);
+/// What a model starts from.
+#[derive(Clone, Copy, Debug)]
+enum Known {
+    Table,
+    Space,
+    Counts,
+}
+
+impl Known {
+    fn design(self, device: &Device) -> Design {
+        match self {
+            Self::Table => Design::of_table(&device.space, &device.table).unwrap(),
+            Self::Space => Design::of_space(&device.space),
+            Self::Counts => {
+                let counts: Vec<usize> = device.space.edges().map(<[_]>::len).collect();
+                Design::of_counts(&counts)
+            }
+        }
     }
-    total
+}
+
+/// A fit of a kind, or where none is named of the best.
+#[derive(Clone, Copy, Debug)]
+struct Trial {
+    known: Known,
+    kind: Option<ModelKind>,
+    networks: usize,
+    noise: Noise,
+    /// By how much the factors of the operations vary.
+    spread: f64,
+}
+
+impl Trial {
+    /// Few networks say little of one device, so that there must be more devices.
+    fn devices(self) -> u64 {
+        if self.networks < 20 { 30 } else { 4 }
+    }
+
+    /// The score over several devices.
+    fn score(self) -> Score {
+        let mut total = Score::default();
+        for seed in 0..self.devices() {
+            let mut device = Device::new(self.spread, seed);
+            let networks = device.measure(self.networks, self.noise);
+            let design = self.known.design(&device);
+            let model = match self.kind {
+                Some(kind) => LatencyModel::fit_as(kind, &design, &networks, seed).unwrap(),
+                None => LatencyModel::fit(&design, &networks, seed).unwrap(),
+            };
+            total += score(&model, &mut device, self.noise);
+        }
+        total
+    }
 }
 
 const SIZES: [usize; 4] = [20, 60, 200, 1000];
 
+/// 0.1 to 2 %, normal, with heavy tails, and with 5 % of outliers.
 fn noises() -> impl Iterator<Item = Noise> {
     let relatives = [0.001, 0.005, 0.02];
     let shapes = [(Tail::Normal, 0.0), (Tail::Heavy, 0.0), (Tail::Normal, 0.05)];
@@ -158,33 +194,94 @@ fn noises() -> impl Iterator<Item = Noise> {
     })
 }
 
-#[test]
-fn intervals_hold_new_networks_as_often_as_they_say() {
+fn intervals_hold_as_often_as_they_say(known: Known) {
     let mut all = Score::default();
     for noise in noises() {
-        for count in SIZES {
-            let score = over_devices(None, count, noise, 0.06);
-            println!("{count} networks, {noise:?}: {:.3}", score.coverage());
-            assert!((0.80..0.99).contains(&score.coverage()), "{count} {noise:?} {score:?}");
+        for networks in SIZES {
+            let trial = Trial { known, kind: None, networks, noise, spread: 0.06 };
+            let score = trial.score();
+            println!(
+                "{trial:?}: {:.3} %, intervals hold {:.3}",
+                score.mape_percent(),
+                score.coverage()
+            );
+            assert!((0.80..0.99).contains(&score.coverage()), "{trial:?} {score:?}");
             all += score;
         }
     }
-    println!("all: {:.3}", all.coverage());
+    println!("{known:?}: intervals hold {:.3}", all.coverage());
     assert!((0.85..0.95).contains(&all.coverage()), "{}", all.coverage());
+}
+
+#[test]
+fn with_a_table_intervals_hold_new_networks_as_often_as_they_say() {
+    intervals_hold_as_often_as_they_say(Known::Table);
+}
+
+#[test]
+fn with_a_space_alone_intervals_hold_new_networks_as_often_as_they_say() {
+    intervals_hold_as_often_as_they_say(Known::Space);
+}
+
+#[test]
+fn with_nothing_but_numbers_of_choices_intervals_hold_as_often_as_they_say() {
+    intervals_hold_as_often_as_they_say(Known::Counts);
 }
 
 #[test]
 fn regression_is_no_worse_than_the_factor_alone_and_gets_better_with_networks() {
     for noise in noises() {
         let mut before = f64::INFINITY;
-        for count in SIZES {
-            let of_kind = |kind| over_devices(Some(kind), count, noise, 0.06).mape_percent();
+        for networks in SIZES {
+            let of_kind = |kind| {
+                let kind = Some(kind);
+                let known = Known::Table;
+                Trial { known, kind, networks, noise, spread: 0.06 }.score().mape_percent()
+            };
             let (scaled, bayesian) = (of_kind(ModelKind::Scaled), of_kind(ModelKind::Bayesian));
-            println!("{count} networks, {noise:?}: scaled {scaled:.3} %, bayesian {bayesian:.3} %");
-            assert!(bayesian <= 1.1 * scaled, "{count} {noise:?}: {bayesian} {scaled}");
-            assert!(bayesian <= 1.1 * before, "{count} {noise:?}: {bayesian} after {before}");
+            println!(
+                "{networks} networks, {noise:?}: scaled {scaled:.3} %, bayesian {bayesian:.3} %"
+            );
+            assert!(bayesian <= 1.1 * scaled, "{networks} {noise:?}: {bayesian} {scaled}");
+            assert!(bayesian <= 1.1 * before, "{networks} {noise:?}: {bayesian} after {before}");
             before = bayesian;
         }
         assert!(before < 0.35 * noise.relative * 100.0 + 0.05, "{noise:?}: {before}");
     }
+}
+
+#[test]
+fn where_one_factor_is_the_truth_regression_costs_next_to_nothing() {
+    let noise = Noise { relative: 0.01, tail: Tail::Normal, outliers: 0.0 };
+    for networks in SIZES {
+        let of_kind = |kind| {
+            let known = Known::Table;
+            Trial { known, kind, networks, noise, spread: 0.0 }.score().mape_percent()
+        };
+        let (scaled, bayesian) =
+            (of_kind(Some(ModelKind::Scaled)), of_kind(Some(ModelKind::Bayesian)));
+        let best = of_kind(None);
+        println!("{networks}: scaled {scaled:.3} %, bayesian {bayesian:.3} %, best {best:.3} %");
+        assert!(bayesian <= scaled + 0.15, "{networks}: {bayesian} {scaled}");
+        assert!(best <= scaled + 0.1, "{networks}: {best} {scaled}");
+    }
+}
+
+#[test]
+fn a_handful_of_networks_is_enough_for_a_model_with_honest_intervals() {
+    let mut all = Score::default();
+    for networks in [4, 5, 8, 12] {
+        let noise = Noise { relative: 0.005, tail: Tail::Normal, outliers: 0.0 };
+        let trial = Trial { known: Known::Table, kind: None, networks, noise, spread: 0.06 };
+        let score = trial.score();
+        println!(
+            "{networks}: {:.3} %, intervals hold {:.3}",
+            score.mape_percent(),
+            score.coverage()
+        );
+        // Isolated operations alone are 8 to 10 % too low here.
+        assert!(score.mape_percent() < 4.0, "{networks}: {}", score.mape_percent());
+        all += score;
+    }
+    assert!(0.85 < all.coverage(), "{}", all.coverage());
 }

@@ -16,14 +16,18 @@ use crate::{FeatureMap, Network, PlacedOp};
 #[serde(deny_unknown_fields)]
 pub struct JobRequest {
     /// [`PROTOCOL_VERSION`] of the client.
+    #[schema(minimum = 1, maximum = 1)]
     pub protocol_version: u32,
     /// Any text; two requests that differ only here are two jobs.
+    #[schema(min_length = 1, max_length = 256)]
     pub label: String,
     /// What runs the items.
     pub runtime: Runtime,
     /// Threads that the runtime may use.
+    #[schema(minimum = 1, maximum = 1024)]
     pub threads: u32,
     /// Images per run.
+    #[schema(minimum = 1, maximum = 1024)]
     pub batch: u32,
     /// Precision of weights and activations.
     pub precision: Precision,
@@ -34,6 +38,7 @@ pub struct JobRequest {
     /// How to measure.
     pub protocol: MeasuringProtocol,
     /// What to measure.
+    #[schema(min_items = 1)]
     pub items: Vec<Item>,
 }
 
@@ -42,9 +47,10 @@ pub struct JobRequest {
 #[serde(deny_unknown_fields)]
 pub struct Item {
     /// Its name in the job, unique there. The same blocks may stand under two names.
+    #[schema(min_length = 1, max_length = 256)]
     pub id: String,
     /// Keys of placed operations, each taking what the one before gives.
-    #[schema(value_type = Vec<String>, example = json!(["mbconv-k3-e6-in28x28x40-out28x28x40-s1-skip"]))]
+    #[schema(value_type = Vec<String>, min_items = 1, example = json!(["mbconv-k3-e6-in28x28x40-out28x28x40-s1-skip"]))]
     pub blocks: Vec<PlacedOp>,
 }
 
@@ -90,8 +96,8 @@ pub struct Job {
 }
 
 impl Job {
-    /// The longest id of an item and the longest label, in bytes.
-    pub const MAX_NAME_BYTES: usize = 256;
+    /// The longest id of an item and the longest label, in bytes: room for 256 characters of any kind.
+    pub const MAX_NAME_BYTES: usize = 1024;
     /// The largest batch.
     pub const MAX_BATCH: u32 = 1024;
     /// The largest number of threads.

@@ -161,8 +161,8 @@ fn values_that_cannot_be_are_refused_by_field() {
         ("/batch", json!(1_000_000_000), "1000000000 is not between 1 and 1024"),
         ("/threads", json!(0), "0 is not between 1 and 1024"),
         ("/threads", json!("two"), "invalid type: string \"two\", expected u32"),
-        ("/label", json!(""), "it has 0 bytes, not 1 to 256"),
-        ("/label", json!("x".repeat(257)), "it has 257 bytes, not 1 to 256"),
+        ("/label", json!(""), "it has 0 bytes, not 1 to 1024"),
+        ("/label", json!("x".repeat(1025)), "it has 1025 bytes, not 1 to 1024"),
         ("/items", json!([]), "a job needs at least one item"),
         ("/weight_seed", json!(1.5), "invalid type: floating point `1.5`, expected u64"),
         (
@@ -182,7 +182,7 @@ fn values_that_cannot_be_are_refused_by_field() {
     );
     check(
         |request| request["items"][0]["id"] = json!(""),
-        &invalid("items[0].id", "it has 0 bytes, not 1 to 256"),
+        &invalid("items[0].id", "it has 0 bytes, not 1 to 1024"),
     );
     check(
         |request| drop(request["items"][1].as_object_mut().unwrap().remove("id")),

@@ -1,0 +1,126 @@
+//! A profile's request is what it asks an agent to measure: first every operation of the space, then
+//! whole networks of it.
+
+use std::collections::HashSet;
+
+use latency_tables::NetworkRole;
+use op_catalog::wire::{Item, JobRequest, MeasuringProtocol, PROTOCOL_VERSION, Precision};
+use op_catalog::{Architecture, FeatureMap, Milliseconds, PlacedOp, SearchSpace, reference};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use super::ProfileArgs;
+use super::job::fresh_label;
+
+/// Draws of a held-out network that may be one of the others, before the space counts as used up.
+const DRAWS: usize = 100;
+
+/// A network to measure.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct PlannedNetwork {
+    /// Its id in the job.
+    pub(crate) id: String,
+    /// Its choices.
+    pub(crate) architecture: Architecture,
+    /// What it is there for.
+    pub(crate) role: NetworkRole,
+}
+
+/// Every distinct operation of the space.
+pub(crate) fn operations(args: &ProfileArgs, space: &SearchSpace) -> JobRequest {
+    let item = |placed: PlacedOp| Item { id: placed.to_string(), blocks: vec![placed] };
+    let protocol = MeasuringProtocol {
+        shuffle_seed: args.seed,
+        target_relative_error: args.target_error,
+        ..MeasuringProtocol::standard()
+    };
+    request(args, protocol, space.placed_ops().into_iter().map(item).collect())
+}
+
+/// Whole networks. A fit takes many of them, and what each adds is limited by where its memory happens
+/// to lie: so each is visited a few times only, and may stay less certain than an operation.
+pub(crate) fn networks(
+    args: &ProfileArgs,
+    space: &SearchSpace,
+    planned: &[PlannedNetwork],
+) -> anyhow::Result<JobRequest> {
+    let item = |network: &PlannedNetwork| {
+        let blocks = space.network(&network.architecture)?.blocks().to_vec();
+        Ok(Item { id: network.id.clone(), blocks })
+    };
+    let protocol = MeasuringProtocol {
+        shuffle_seed: args.seed,
+        instantiations: 4,
+        min_time: Milliseconds(0.0),
+        min_samples: 12,
+        target_relative_error: 0.02,
+        // Four visits reach 87.5 %.
+        confidence: 0.8,
+        ..MeasuringProtocol::standard()
+    };
+    let items: anyhow::Result<Vec<Item>> = planned.iter().map(item).collect();
+    Ok(request(args, protocol, items?))
+}
+
+fn request(args: &ProfileArgs, protocol: MeasuringProtocol, items: Vec<Item>) -> JobRequest {
+    JobRequest {
+        protocol_version: PROTOCOL_VERSION,
+        label: fresh_label(),
+        runtime: args.runtime.into(),
+        threads: args.threads,
+        batch: args.batch,
+        precision: Precision::F32,
+        weight_seed: args.seed,
+        core: args.core,
+        protocol,
+        items,
+    }
+}
+
+/// The networks of a profile: a Latin hypercube to fit on, so that every choice of every edge is seen,
+/// and, held out, random ones and the reference networks that are of the space.
+pub(crate) fn plan(args: &ProfileArgs, space: &SearchSpace) -> Vec<PlannedNetwork> {
+    if args.networks == 0 {
+        return Vec::new();
+    }
+    let mut random = ChaCha8Rng::seed_from_u64(args.seed);
+    let mut known = HashSet::new();
+    let mut planned: Vec<PlannedNetwork> = space
+        .latin_hypercube(args.networks, &mut random)
+        .into_iter()
+        .filter(|architecture| known.insert(architecture.clone()))
+        .enumerate()
+        .map(|(index, architecture)| PlannedNetwork {
+            id: format!("fit {}", index + 1),
+            architecture,
+            role: NetworkRole::Fit,
+        })
+        .collect();
+    let references =
+        references(space).into_iter().filter(|(_, network)| known.insert(network.clone()));
+    let mut held_out: Vec<(String, Architecture)> = references.collect();
+    for number in 1..=args.held_out {
+        let mut draws = (0..DRAWS).map(|_| space.sample(&mut random));
+        if let Some(architecture) = draws.find(|architecture| known.insert(architecture.clone())) {
+            held_out.push((format!("random {number}"), architecture));
+        }
+    }
+    planned.extend(held_out.into_iter().map(|(id, architecture)| PlannedNetwork {
+        id,
+        architecture,
+        role: NetworkRole::HeldOut,
+    }));
+    planned
+}
+
+/// The reference networks that are of the space, with their names.
+pub(crate) fn references(space: &SearchSpace) -> Vec<(String, Architecture)> {
+    let definition = space.definition();
+    let input = &definition.input;
+    let found = reference::NAMES.iter().filter_map(|name| {
+        let map = FeatureMap::new(input.height, input.width, input.channels).ok()?;
+        let network = reference::network_for(name, map, definition.classes).ok()?;
+        Some(((*name).to_owned(), space.architecture_of(&network)?))
+    });
+    found.collect()
+}
