@@ -91,11 +91,25 @@ pub(crate) fn colour_at(share: f64) -> RGBColor {
     ViridisRGB.get_color(share as f32)
 }
 
-/// Letters that can be read on a colour: dark on light, light on dark (luminance by ITU-R BT.601).
+/// The letters that contrast more with a colour: light or dark (contrast ratio of WCAG 2.2).
 pub(crate) fn letters_on(colour: RGBColor) -> RGBColor {
-    let RGBColor(red, green, blue) = colour;
-    let luminance = 0.299 * f64::from(red) + 0.587 * f64::from(green) + 0.114 * f64::from(blue);
-    if luminance > 130.0 { INK } else { WHITE }
+    let ratio = |letters: RGBColor| {
+        let [low, high] = {
+            let (a, b) = (luminance(letters), luminance(colour));
+            [a.min(b), a.max(b)]
+        };
+        (high + 0.05) / (low + 0.05)
+    };
+    if ratio(INK) > ratio(WHITE) { INK } else { WHITE }
+}
+
+/// Relative luminance of an sRGB colour (WCAG 2.2).
+fn luminance(RGBColor(red, green, blue): RGBColor) -> f64 {
+    let [red, green, blue] = [red, green, blue].map(|value| {
+        let share = f64::from(value) / 255.0;
+        if share <= 0.04045 { share / 12.92 } else { ((share + 0.055) / 1.055).powf(2.4) }
+    });
+    0.2126 * red + 0.7152 * green + 0.0722 * blue
 }
 
 /// The smallest 1, 2 or 5 times a power of ten that is not below.

@@ -124,7 +124,7 @@ impl Grid {
 }
 
 impl Place {
-    /// `112²x16`, `56²x24` and, where it is not the usual block, what makes it so.
+    /// `112²×16`, `56²×24` and, where it is not the usual block, what makes it so.
     pub(crate) fn lines(&self) -> [String; 3] {
         let mut said = format!("{}{}", self.squeeze_excite, self.activation).replace('-', " ");
         if self.shortcut == Shortcut::Absent && self.input == self.output {
@@ -134,7 +134,7 @@ impl Place {
     }
 }
 
-/// A feature map in little room: `112²x16` or `112x96x16`.
+/// A feature map in little room: `112²×16` or `112×96×16`.
 pub(crate) fn map(map: FeatureMap) -> String {
     if map.height() == map.width() {
         return format!("{}²×{}", map.height(), map.channels());
@@ -190,7 +190,7 @@ fn entries(table: &LatencyTable) -> Vec<(PlacedOp, Cell)> {
     let mut entries: Vec<(PlacedOp, Cell)> = cells.into_iter().collect();
     entries.sort_by_key(|(key, _)| {
         let (input, output) = (key.input(), key.output());
-        let shrinks = (Reverse(input.pixels()), input.channels(), Reverse(output.pixels()));
+        let shrinks = (Reverse(input.pixels()), Reverse(output.pixels()), input.channels());
         let slot = slots.get(key).copied().unwrap_or(usize::MAX);
         (slot, shrinks, input != output, output.channels(), *key)
     });
@@ -256,6 +256,18 @@ mod tests {
                 all
             });
         assert_eq!(Grid::of(&alone), Grid::of(&table));
+    }
+
+    #[test]
+    fn a_place_that_thins_out_comes_before_one_that_shrinks() {
+        let keys = [
+            "mbconv-k3-e1-in8x8x16-out4x4x24-s2",
+            "mbconv-k3-e1-in8x8x32-out8x8x16-s1",
+            "mbconv-k3-e1-in4x4x24-out4x4x24-s1-skip",
+        ];
+        let grid = Grid::of(&table(&keys));
+        let inputs: Vec<String> = grid.places.iter().map(|place| map(place.input)).collect();
+        assert_eq!(inputs, ["8²×32", "8²×16", "4²×24"]);
     }
 
     #[test]
