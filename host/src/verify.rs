@@ -16,8 +16,9 @@ use crate::connection::DeviceArgs;
 use crate::hint::WithHint;
 use crate::profile::{completed, fresh_label};
 use crate::progress::Progress;
+use crate::report::scatter::Scatter;
 use crate::report::verify::{NetworkKind, VerifiedNetwork, VerifyReport};
-use crate::report::{self, scatter};
+use crate::report::{self, picture};
 use crate::{output, resolve, wait_for};
 
 /// Arguments of `host verify`.
@@ -37,7 +38,7 @@ pub(crate) struct VerifyArgs {
     /// The space to draw from, by name or TOML file [default: the one the table was made for]
     #[arg(long, value_name = "NAME-OR-FILE")]
     space: Option<String>,
-    /// The picture [default: the table's name with .verify.svg]
+    /// The picture; a PNG is written beside it [default: the table's name with .verify.svg]
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
     /// Go on although the table was made on another device or with another runtime
@@ -77,9 +78,10 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     })?;
     let report = report::verify::verify(&verified(candidates, &rows)?);
     let svg = args.svg.clone().unwrap_or_else(|| args.table.with_extension("verify.svg"));
-    file::write_text(&svg, &scatter::svg(&report, &report::context::title(&table.context))?)?;
+    let scatter = Scatter::new(&report, report::context::title(&table.context))?;
+    let pictures = picture::write_both(&svg, &scatter)?;
     print(args, &report)?;
-    output::note(&format!("picture: {}", svg.display()));
+    picture::tell(&pictures);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -227,6 +229,8 @@ fn verified(candidates: Vec<Candidate>, rows: &[Row]) -> anyhow::Result<Vec<Veri
             name: candidate.name,
             kind: candidate.kind,
             predicted: candidate.predicted,
+            predicted_interval90: None,
+            predicted_stderr: None,
             measured: measurement.headline.value,
             ci_low: measurement.headline.ci_low,
             ci_high: measurement.headline.ci_high,

@@ -17,6 +17,10 @@ pub(crate) struct VerifiedNetwork {
     pub(crate) kind: NetworkKind,
     /// Sum of its rows in the table.
     pub(crate) predicted: Milliseconds,
+    /// Interval that holds the measured value with probability 90 %, by what predicted it.
+    pub(crate) predicted_interval90: Option<(Milliseconds, Milliseconds)>,
+    /// Standard error of the prediction.
+    pub(crate) predicted_stderr: Option<Milliseconds>,
     /// Headline value of the whole network on the device.
     pub(crate) measured: Milliseconds,
     /// Lower end of the measured value's confidence interval.
@@ -73,6 +77,8 @@ impl VerifyReport {
                 "name": network.name,
                 "kind": network.kind,
                 "predicted_ms": network.predicted,
+                "predicted_stderr_ms": network.predicted_stderr,
+                "predicted_interval90_ms": network.predicted_interval90.map(|(low, high)| [low, high]),
                 "measured_ms": network.measured,
                 "measured_ci_low_ms": network.ci_low,
                 "measured_ci_high_ms": network.ci_high,
@@ -154,6 +160,8 @@ pub(crate) mod tests {
                 NetworkKind::Reference
             },
             predicted: Milliseconds(predicted),
+            predicted_interval90: None,
+            predicted_stderr: None,
             measured: Milliseconds(measured),
             ci_low: Milliseconds(measured * 0.99),
             ci_high: Milliseconds(measured * 1.01),
@@ -192,6 +200,8 @@ pub(crate) mod tests {
                 "name",
                 "kind",
                 "predicted_ms",
+                "predicted_stderr_ms",
+                "predicted_interval90_ms",
                 "measured_ms",
                 "measured_ci_low_ms",
                 "measured_ci_high_ms",
@@ -200,6 +210,17 @@ pub(crate) mod tests {
             ]
         );
         assert_eq!(json["spearman"], 1.0);
+    }
+
+    #[test]
+    fn the_json_has_what_a_prediction_says_of_itself_or_null() {
+        let mut networks = networks();
+        networks[0].predicted_interval90 = Some((Milliseconds(18.0), Milliseconds(21.0)));
+        networks[0].predicted_stderr = Some(Milliseconds(0.75));
+        let json = verify(&networks).to_json();
+        assert_eq!(json["networks"][0]["predicted_interval90_ms"], json!([18.0, 21.0]));
+        assert_eq!(json["networks"][0]["predicted_stderr_ms"], 0.75);
+        assert_eq!(json["networks"][1]["predicted_interval90_ms"], Value::Null);
     }
 
     #[test]
