@@ -248,8 +248,6 @@ mod tests {
             .iter()
             .map(|part| format!("{}: {} / {}", part.part, part.first, part.second))
             .collect();
-        let standard = op_catalog::wire::MeasuringProtocol::standard().min_samples;
-        let samples = format!("protocol.min_samples: {standard} / 60");
-        assert_eq!(parts, [samples.as_str(), "threads: 1 / 4"]);
+        assert_eq!(parts, ["protocol.min_samples: 30 / 60", "threads: 1 / 4"]);
     }
 }

@@ -25,36 +25,53 @@
 //! ```
 
 pub mod agreement;
+pub mod content;
 pub mod context;
 pub mod csv;
+mod csv_records;
 pub mod difference;
 pub mod edge_costs;
 pub mod error;
 pub mod expected;
+pub mod exported;
+pub mod fbnet_json;
 pub mod file;
 #[cfg(test)]
 mod fixtures;
 pub mod format;
 pub mod held_out;
+pub mod import;
+mod json_text;
+mod listed_row;
+mod located;
 pub mod measured_network;
 pub mod model;
 pub mod network_row;
 pub mod networks_file;
+pub mod ofa_yaml;
+mod pairs;
 pub mod predict;
 pub mod prediction;
 pub mod proxyless_yaml;
+pub mod regression_json;
 pub mod row;
 pub mod table;
 pub mod table_json;
+pub mod time_unit;
+mod unit_check;
+mod yaml_rows;
 
 pub use agreement::{Agreement, Point};
+pub use content::Content;
 pub use context::TableContext;
 pub use difference::TableDifference;
 pub use edge_costs::{EdgeCosts, PricedArchitecture};
 pub use error::TableError;
 pub use expected::ExpectedLatency;
+pub use exported::{Exported, ExportedValue};
 pub use format::Format;
 pub use held_out::{Floor, HeldOutReport};
+pub use import::{ImportOptions, Imported};
 pub use measured_network::MeasuredNetwork;
 pub use model::{Design, LatencyModel, ModelKind, Uncertainty, Validation};
 pub use network_row::{NetworkRole, NetworkRow};
@@ -63,3 +80,4 @@ pub use predict::BlockLatency;
 pub use prediction::Prediction;
 pub use row::{RowHeadline, RowSource, RowStatistic, TableRow};
 pub use table::LatencyTable;
+pub use time_unit::TimeUnit;

@@ -263,7 +263,8 @@ mod tests {
 
     #[test]
     fn what_is_no_table_is_refused_with_the_formats_that_are_read() {
-        let known = "; formats that can be read: table, proxyless-yaml";
+        let known = "; formats that can be read: table, proxyless-yaml, ofa-yaml, fbnet-json, csv, \
+                     regression-json";
         assert_eq!(
             parse("{}").unwrap_err().to_string(),
             format!("the file is JSON without `\"format\": \"latency-table\"`{known}")
@@ -313,9 +314,9 @@ mod tests {
                 "rows[0].key: kernel is 4, but must be odd and at most 31".to_owned(),
             ),
             (
-                "\"mean\": 0.125",
-                "\"mean\": null",
-                "rows[0].mean: invalid type: null, expected f64".to_owned(),
+                "\"value\": 0.125",
+                "\"value\": null",
+                "rows[0].headline.value: invalid type: null, expected f64".to_owned(),
             ),
             (
                 "\"mean\": 0.125",
