@@ -6,7 +6,7 @@ use rand::seq::SliceRandom;
 use crate::{Architecture, SearchSpace};
 
 impl SearchSpace {
-    /// A Latin hypercube of the space (McKay, Beckman, Conover 1979): `count` architectures in which
+    /// A Latin hypercube of the space (`McKay`, Beckman, Conover 1979): `count` architectures in which
     /// each candidate of an edge is chosen `count / candidates` times, rounded up or down, each edge in
     /// an order of its own.
     ///

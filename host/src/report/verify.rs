@@ -243,7 +243,17 @@ pub(crate) mod tests {
             |value: &Value| -> Vec<String> { value.as_object().unwrap().keys().cloned().collect() };
         assert_eq!(
             names(&json),
-            ["networks", "mape_percent", "rmse_ms", "spearman", "kendall", "bias_percent"]
+            [
+                "networks",
+                "mape_percent",
+                "rmse_ms",
+                "spearman",
+                "kendall",
+                "bias_percent",
+                "max_percent",
+                "coverage90_percent",
+                "sum_mape_percent"
+            ]
         );
         assert_eq!(
             names(&json["networks"][0]),
@@ -253,6 +263,7 @@ pub(crate) mod tests {
                 "predicted_ms",
                 "predicted_stderr_ms",
                 "predicted_interval90_ms",
+                "sum_ms",
                 "measured_ms",
                 "measured_ci_low_ms",
                 "measured_ci_high_ms",

@@ -171,7 +171,7 @@ mod tests {
         insta::assert_snapshot!(show(&doubtful_table(), SortKey::Headline, None, None), @r"
         device    pixel1
         runtime   tract, 1 thread, batch 1, f32
-        protocol  at least 6 instantiations, 90 ms, 18 samples and ±1 % at 95 % confidence; at most 2400 ms a row
+        protocol  at least 6 instantiations, 90 ms, 18 samples and ±1 % at 95 % confidence; at most 1200 ms a row
         measured  2026-01-02T03:04:05Z, in 98.3 s
         space     proxyless-small
 

@@ -41,12 +41,18 @@ fn a_space_becomes_a_table_that_predicts_and_is_verified() {
 
     let report = json(
         folder,
-        &["verify", "--device", "local", "--table", "a.json", "--nets", "8", "--json"],
+        &[
+            "verify", "--device", "local", "--table", "a.json", "--nets", "8", "--seed", "9",
+            "--json",
+        ],
     );
     assert!(report["networks"].as_array().unwrap().len() >= 8);
-    // The mock's whole networks take 8 % longer than their operations alone: the error is known.
+    // The mock's whole networks take 8 % longer than their operations alone: the sum's error is known,
+    // and the model has learnt it.
+    let sum = report["sum_mape_percent"].as_f64().unwrap();
+    assert!((sum - 100.0 * (1.0 - 1.0 / 1.08)).abs() < 0.5, "{sum}");
     let mape = report["mape_percent"].as_f64().unwrap();
-    assert!((mape - 100.0 * (1.0 - 1.0 / 1.08)).abs() < 0.5, "{mape}");
+    assert!(mape < 0.3, "{mape}");
     assert!(folder.join("a.verify.svg").exists());
 
     let check = host(folder, &["table", "check", "a.json", "--space", "proxyless-mobile"]);

@@ -85,23 +85,56 @@ async fn a_killed_host_goes_on_where_it_was() {
         assert!(lines().starts_with(&before));
     }
     assert!(host.wait().unwrap().success());
-    let written: serde_json::Value =
-        serde_json::from_str(&fs::read_to_string(&table).unwrap()).unwrap();
+    let written = read(&table);
     assert_eq!(written["rows"].as_array().unwrap().len(), 40);
-    for line in before.lines() {
-        let row: serde_json::Value = serde_json::from_str(line).unwrap();
-        let kept = written["rows"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|kept| kept["key"] == row["id"])
-            .unwrap();
-        assert_eq!(
-            (&kept["p50"], &kept["visits"], &kept["n"]),
-            (&row["p50"], &row["visits"], &row["n"])
-        );
-    }
+    assert_kept(&written, &before);
     assert!(!journal.exists(), "the journal is there until the table is, and no longer");
+}
+
+#[tokio::test]
+async fn a_host_killed_among_the_networks_measures_no_operation_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = folder.path().join("table.json");
+    let journal = folder.path().join("table.json.profile");
+    let lines = |name: &str| fs::read_to_string(journal.join(name)).unwrap_or_default();
+
+    let mut host = profile(&table);
+    wait_for("a network in the journal", async || {
+        lines("networks/fit/rows.jsonl").contains('\n').then_some(())
+    })
+    .await;
+    kill_now(&mut host);
+    let (operations, networks) = (lines("rows.jsonl"), lines("networks/fit/rows.jsonl"));
+    assert_eq!(operations.lines().count(), 40);
+    assert!(!table.exists(), "the profile was over before the host could be killed");
+
+    assert!(profile(&table).wait().unwrap().success());
+    let written = read(&table);
+    assert_kept(&written, &operations);
+    let visits: Vec<&serde_json::Value> =
+        written["networks"].as_array().unwrap().iter().map(|row| &row["visits"]).collect();
+    assert_eq!(visits.len(), 6 + 2);
+    for line in networks.lines() {
+        let row: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(visits.contains(&&row["visits"]), "{line}");
+    }
+    assert_eq!(written["model"]["networks"], 6);
+}
+
+fn read(table: &Path) -> serde_json::Value {
+    serde_json::from_str(&fs::read_to_string(table).unwrap()).unwrap()
+}
+
+/// The rows of a journal are in the table as they were.
+fn assert_kept(written: &serde_json::Value, journal: &str) {
+    let rows = written["rows"].as_array().unwrap();
+    for line in journal.lines() {
+        let row: serde_json::Value = serde_json::from_str(line).unwrap();
+        let kept = rows.iter().find(|kept| kept["key"] == row["id"]).unwrap();
+        for part in ["p50", "visits", "n"] {
+            assert_eq!(kept[part], row[part], "{line}");
+        }
+    }
 }
 
 /// A host that profiles the small space with the mock runtime made slow.
@@ -115,6 +148,10 @@ fn profile(table: &Path) -> Child {
             "proxyless-small",
             "--runtime",
             "mock",
+            "--networks",
+            "6",
+            "--held-out",
+            "2",
             "--out",
         ])
         .arg(table)

@@ -7,6 +7,7 @@
 //! - `kills`: kill -9 of the child, the agent, the host
 //! - `openapi`: answers are what the served description says
 //! - `chain`: the host's commands, one after another
+//! - `fitting`: a table from anybody's networks, and a file of networks priced
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, helpers included")]
 
@@ -14,6 +15,7 @@ mod api;
 mod bad_input;
 mod chain;
 mod faults;
+mod fitting;
 mod kills;
 mod openapi;
 mod structure;
