@@ -138,13 +138,13 @@ mod tests {
             ("-1.5", "line 1, mean of `KEY`: `-1.5` is negative", "correct the line"),
             (
                 "1500",
-                "line 1, mean of `KEY`: `1500` and the other numbers cannot be milliseconds: \
+                "line 1, mean of `KEY`: `1500` and the other numbers are hardly milliseconds: \
                       they look like microseconds.",
                 "if so, say `--unit us`",
             ),
             (
                 "0.000015",
-                "line 1, mean of `KEY`: `0.000015` and the other numbers cannot be \
+                "line 1, mean of `KEY`: `0.000015` and the other numbers are hardly \
                       milliseconds: they look like seconds.",
                 "if so, say `--unit s`",
             ),
