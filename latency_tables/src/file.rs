@@ -44,7 +44,15 @@ pub fn write(path: &Path, table: &LatencyTable) -> Result<(), TableError> {
 /// # Errors
 /// A folder that cannot be written to, or a path that is something other than a file.
 pub fn write_text(path: &Path, text: &str) -> Result<(), TableError> {
-    replace(path, |file| file.write_all(text.as_bytes()))
+    write_bytes(path, text.as_bytes())
+}
+
+/// Writes bytes as [`write_text`] does a text.
+///
+/// # Errors
+/// As [`write_text`].
+pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), TableError> {
+    replace(path, |file| file.write_all(bytes))
         .map_err(|error| TableError::Write { path: path.to_owned(), source: Box::new(error) })
 }
 

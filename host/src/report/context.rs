@@ -24,9 +24,25 @@ pub(crate) fn title(context: &TableContext) -> String {
     }
 }
 
+/// Numbers of rows of each kind, and when they were measured: a line under a picture's title.
+pub(crate) fn summary(table: &LatencyTable) -> String {
+    let space = table.space().map(|space| format!("space {}", space.name()));
+    let parts = space.into_iter().chain([rows(table, table.rows().len())]);
+    parts.chain(measured(&table.context)).collect::<Vec<_>>().join("; ")
+}
+
 /// Numbers of rows of each kind, so many of them shown, and, where the table covers its space, the
 /// latencies of its networks.
 pub(crate) fn totals(table: &LatencyTable, shown: usize) -> String {
+    let rows = format!("rows      {}", rows(table, shown));
+    match networks(table) {
+        Some(networks) => format!("{rows}\n{networks}"),
+        None => rows,
+    }
+}
+
+/// `70 rows, 2 flagged, 1 failed`.
+fn rows(table: &LatencyTable, shown: usize) -> String {
     let number = |wanted: fn(&TableRow) -> bool| table.rows().filter(|row| wanted(row)).count();
     let mut parts = vec![report::count(table.rows().len(), "row")];
     let kinds = [
@@ -44,11 +60,7 @@ pub(crate) fn totals(table: &LatencyTable, shown: usize) -> String {
     if shown < table.rows().len() {
         parts.push(format!("{shown} shown"));
     }
-    let rows = format!("rows      {}", parts.join(", "));
-    match networks(table) {
-        Some(networks) => format!("{rows}\n{networks}"),
-        None => rows,
-    }
+    parts.join(", ")
 }
 
 fn networks(table: &LatencyTable) -> Option<String> {

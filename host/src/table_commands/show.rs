@@ -1,6 +1,6 @@
 //! `host table show`: a table for people, or its rows for programs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
@@ -8,7 +8,8 @@ use latency_tables::{LatencyTable, TableRow, table_json};
 use serde_json::json;
 
 use crate::report::Column::{Number, Text};
-use crate::report::context;
+use crate::report::table_picture::TablePicture;
+use crate::report::{context, picture};
 use crate::{output, report, resolve};
 
 /// Arguments of `host table show`.
@@ -26,6 +27,9 @@ pub(crate) struct ShowArgs {
     /// Only rows of this kind
     #[arg(long, value_enum)]
     only: Option<Doubt>,
+    /// Draw all rows, and how steady the device was: NAME.svg, NAME.png, or NAME for both
+    #[arg(long, value_name = "OUT")]
+    plot: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -55,6 +59,7 @@ enum Doubt {
 
 /// Runs the command.
 pub(crate) fn run(args: &ShowArgs) -> anyhow::Result<ExitCode> {
+    args.plot.as_deref().map_or(Ok(()), picture::check)?;
     let table = resolve::table(&args.table)?;
     let rows = selected(&table, args);
     if args.json {
@@ -68,7 +73,18 @@ pub(crate) fn run(args: &ShowArgs) -> anyhow::Result<ExitCode> {
     } else {
         output::data(&text(&table, &rows))?;
     }
+    args.plot.as_deref().map_or(Ok(()), |path| plot(path, &table))?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn plot(path: &Path, table: &LatencyTable) -> anyhow::Result<()> {
+    let drawing = TablePicture::of(table);
+    if !drawing.has_trace() {
+        let name = &table.context.device_name;
+        output::note(&format!("`{name}` has no canary: only its rows are drawn"));
+    }
+    picture::tell(&picture::write(path, &drawing)?);
+    Ok(())
 }
 
 fn selected<'a>(table: &'a LatencyTable, args: &ShowArgs) -> Vec<&'a TableRow> {
@@ -146,7 +162,7 @@ mod tests {
         only: Option<Doubt>,
     ) -> String {
         let filter = filter.map(str::to_owned);
-        let args = ShowArgs { table: PathBuf::new(), sort, filter, only, json: false };
+        let args = ShowArgs { table: PathBuf::new(), sort, filter, only, plot: None, json: false };
         text(table, &selected(table, &args))
     }
 
@@ -185,5 +201,12 @@ mod tests {
         let shown = show(&table(), SortKey::Key, None, None);
         let last = shown.lines().last().unwrap();
         assert!(last.starts_with("networks  of proxyless-small: "), "{last}");
+    }
+
+    #[test]
+    fn a_table_without_a_canary_is_drawn_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        plot(&folder.path().join("rows"), &doubtful_table()).unwrap();
+        assert!(folder.path().join("rows.svg").exists() && folder.path().join("rows.png").exists());
     }
 }
