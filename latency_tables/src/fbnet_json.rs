@@ -70,7 +70,7 @@ pub(crate) fn parse(text: &str, unit: TimeUnit) -> Result<Listing, TableError> {
     listing.remarks = left_out
         .into_iter()
         .map(|(name, count)| {
-            format!("left out, for a table has no place for it: `{name}` of {count} records")
+            format!("left out, for a table has no place for it: `{name}` in {count} of the records")
         })
         .collect();
     Ok(listing)
@@ -297,8 +297,8 @@ mod tests {
             assert_eq!(
                 remarks,
                 [
-                    "left out, for a table has no place for it: `p100` of 1 records",
-                    "left out, for a table has no place for it: `platform` of 1 records",
+                    "left out, for a table has no place for it: `p100` in 1 of the records",
+                    "left out, for a table has no place for it: `platform` in 1 of the records",
                 ]
             );
         }

@@ -111,10 +111,10 @@ impl<'t> JsonPart<'t> {
 
     /// A number, as it is written.
     pub(crate) fn number(&self, field: &str) -> Result<Located, TableError> {
-        match self.raw.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
-            true => Ok(Located { line: self.line(), text: self.raw.to_owned() }),
-            false => Err(self.wrong(field, format!("`{}` is not a number", self.short()))),
+        if self.raw.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
+            return Ok(Located { line: self.line(), text: self.raw.to_owned() });
         }
+        Err(self.wrong(field, format!("`{}` is not a number", self.short())))
     }
 
     /// A value of some type.

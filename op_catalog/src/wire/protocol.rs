@@ -29,29 +29,29 @@ pub struct MeasuringProtocol {
     #[schema(value_type = f64, minimum = 0.0, maximum = 60000.0)]
     pub visit_min: Milliseconds,
     /// ... and at least so many samples.
-    #[schema(minimum = 1, maximum = 100000)]
+    #[schema(minimum = 1, maximum = 100_000)]
     pub visit_samples: u32,
     /// An item is instantiated afresh at least so many times, which is its number of visits.
     #[schema(minimum = 1, maximum = 1000)]
     pub instantiations: u32,
     /// An item is finished when it was sampled for this long in all, ...
-    #[schema(value_type = f64, minimum = 0.0, maximum = 3600000.0)]
+    #[schema(value_type = f64, minimum = 0.0, maximum = 3_600_000.0)]
     pub min_time: Milliseconds,
     /// ... has so many samples in all, ...
-    #[schema(minimum = 1, maximum = 10000000)]
+    #[schema(minimum = 1, maximum = 10_000_000)]
     pub min_samples: u32,
     /// ... and half the width of the confidence interval over the headline value is at most this.
-    #[schema(minimum = 0.000001, maximum = 1.0)]
+    #[schema(minimum = 0.000_001, maximum = 1.0)]
     pub target_relative_error: f64,
     /// Confidence of the interval, e.g. 0.95.
     #[schema(minimum = 0.5, maximum = 0.9999)]
     pub confidence: f64,
     /// An item that was sampled for this long in all is finished in any case, and says what it missed.
-    #[schema(value_type = f64, minimum = 0.001, maximum = 3600000.0)]
+    #[schema(value_type = f64, minimum = 0.001, maximum = 3_600_000.0)]
     pub max_time: Milliseconds,
     /// Short operations run several times per sample, until reading the clocks takes at most this
     /// share of it.
-    #[schema(minimum = 0.000001, maximum = 0.5)]
+    #[schema(minimum = 0.000_001, maximum = 0.5)]
     pub max_timer_share: f64,
     /// Which statistic a row's headline value is.
     pub headline: HeadlineChoice,
@@ -62,7 +62,7 @@ pub struct MeasuringProtocol {
     #[schema(minimum = 0, maximum = 10)]
     pub round_repeats: u32,
     /// A child that is silent for this long while it works on an item is killed.
-    #[schema(value_type = f64, minimum = 100.0, maximum = 3600000.0)]
+    #[schema(value_type = f64, minimum = 100.0, maximum = 3_600_000.0)]
     pub watchdog: Milliseconds,
 }
 
