@@ -48,10 +48,17 @@ impl<'t> JsonText<'t> {
                 Err(error) => Err(TableError::Line {
                     line: error.line() as u64,
                     column: format!("column {}", error.column()),
-                    message: format!("it is not JSON ({error})"),
+                    message: format!("it is not JSON, near `{}`", self.near(&error)),
                 }),
             })
             .collect()
+    }
+
+    /// The text around the place of an error, within its line.
+    fn near(&self, error: &serde_json::Error) -> String {
+        let line = self.text.lines().nth(error.line().saturating_sub(1)).unwrap_or_default();
+        let start = line.floor_char_boundary(error.column().saturating_sub(16));
+        line[start..].chars().take(32).collect()
     }
 
     /// Raw values borrow from the text, so that their places in it are known.
@@ -104,10 +111,10 @@ impl<'t> JsonPart<'t> {
 
     /// A number, as it is written.
     pub(crate) fn number(&self, field: &str) -> Result<Located, TableError> {
-        match self.raw.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
-            true => Ok(Located { line: self.line(), text: self.raw.to_owned() }),
-            false => Err(self.wrong(field, format!("`{}` is not a number", self.short()))),
+        if self.raw.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
+            return Ok(Located { line: self.line(), text: self.raw.to_owned() });
         }
+        Err(self.wrong(field, format!("`{}` is not a number", self.short())))
     }
 
     /// A value of some type.
@@ -190,7 +197,7 @@ mod tests {
             Err(error) => error.to_string(),
             Ok(documents) => documents[0].object("").err().unwrap().to_string(),
         };
-        assert!(error("{\"a\": 1,\n]").starts_with("line 2, column 1: it is not JSON ("));
+        assert!(error("{\"a\": 1,\n]").starts_with("line 2, column 1: it is not JSON, near `]`"));
         assert_eq!(error("\n[1]"), "line 2, : `[1]` is not an object");
         assert_eq!(error("{\"a\": 1,\n\"a\": 2}"), "line 2, a: the field stands twice");
     }

@@ -94,19 +94,21 @@ pub(crate) fn print_shifted(number: f64, power_of_ten: i64) -> String {
         Some(digits) => ("-", digits.replace('.', "")),
         None => ("", digits.replace('.', "")),
     };
-    let zeros = |count: i64| "0".repeat(count.max(0) as usize);
-    let before = exponent + 1;
-    if before <= 0 {
-        return format!("{sign}0.{}{digits}", zeros(-before));
+    let Ok(before) = usize::try_from(exponent + 1) else {
+        return format!("{sign}0.{}{digits}", "0".repeat((-exponent - 1) as usize));
+    };
+    if before == 0 {
+        return format!("{sign}0.{digits}");
     }
-    let padded = format!("{digits}{}", zeros(before - digits.len() as i64));
-    let (whole, fraction) = padded.split_at(before as usize);
+    let padded = format!("{digits:0<before$}");
+    let (whole, fraction) = padded.split_at(before);
     let point = if fraction.is_empty() { "" } else { "." };
     format!("{sign}{whole}{point}{fraction}")
 }
 
 #[cfg(test)]
 mod tests {
+    use op_catalog::Milliseconds;
     use proptest::prelude::*;
 
     use super::*;
@@ -146,9 +148,11 @@ mod tests {
             ("1.5e-3", TimeUnit::Seconds, 1.5),
             ("1.5E3", TimeUnit::Microseconds, 1.5),
         ] {
-            assert_eq!(located(text).time("mean", unit).unwrap(), milliseconds, "{text}");
+            let time = located(text).time("mean", unit).map(Milliseconds);
+            assert_eq!(time.unwrap(), Milliseconds(milliseconds), "{text}");
         }
-        assert_eq!(located("2e6").squared_time("var", TimeUnit::Microseconds).unwrap(), 2.0);
+        let squared = located("2e6").squared_time("var", TimeUnit::Microseconds).unwrap();
+        assert_eq!(squared.to_bits(), 2.0_f64.to_bits());
     }
 
     #[test]
@@ -157,7 +161,7 @@ mod tests {
             (1.25, "1250"),
             (0.000_125, "0.125"),
             (-0.000_000_125, "-0.000125"),
-            (1234.567_891, "1234567.891"),
+            (1_234.567_891, "1234567.891"),
             (0.0, "0"),
             (1e300, "1e303"),
         ] {
@@ -169,7 +173,8 @@ mod tests {
         #[test]
         fn any_time_survives_another_unit_to_the_last_bit(time in 0.0..1e12_f64) {
             let text = print_shifted(time, 3);
-            prop_assert_eq!(located(&text).time("t", TimeUnit::Microseconds).unwrap(), time);
+            let read = located(&text).time("t", TimeUnit::Microseconds).unwrap();
+            prop_assert_eq!(read.to_bits(), time.to_bits());
         }
 
         #[test]

@@ -1,5 +1,5 @@
 //! Once-for-All's YAML is the format of the latency tables that its authors published: that of
-//! ProxylessNAS with `std` in the place of `var`, and with keys for the blocks of MobileNetV3.
+//! ProxylessNAS with `std` in the place of `var`, and with keys for the blocks of `MobileNetV3`.
 
 use op_catalog::expansion::Groups;
 use op_catalog::{
@@ -68,10 +68,8 @@ fn parse_key(key: &str) -> Result<PlacedOp, CatalogError> {
     let (skip, se, activation) =
         (flag(idskip, "", "-skip")?, flag(se, "", "-se")?, flag(hs, "-relu", "-hs")?);
     let input: FeatureMap = input.parse()?;
-    let expansion = match middle == input.channels().to_string() {
-        true => "e1".to_owned(),
-        false => format!("m{middle}"),
-    };
+    let has_no_expansion = middle == input.channels().to_string();
+    let expansion = if has_no_expansion { "e1".to_owned() } else { format!("m{middle}") };
     format!("mbconv-k{kernel}-{expansion}{se}{activation}-in{input}-out{output}-s{stride}{skip}")
         .parse()
 }
@@ -178,7 +176,9 @@ mod tests {
             "maxpool-k2-in8x8x4-out4x4x4-s2",
         ];
         let mut rows = LatencyTable::new(TableContext::named("x"));
-        keys.iter().for_each(|key| rows.insert(row(key.parse().unwrap(), 1.0)));
+        for key in keys {
+            rows.insert(row(key.parse().unwrap(), 1.0));
+        }
         let exported = print(&rows, ExportedValue::Mean).unwrap();
         assert_eq!((exported.left_out.len(), exported.text.as_str()), (keys.len(), ""));
     }

@@ -173,7 +173,9 @@ mod tests {
             "conv-k3-in5x5x3-out2x2x8-s4",
         ];
         let mut rows = LatencyTable::new(TableContext::named("pixel1"));
-        keys.iter().for_each(|key| rows.insert(row(key.parse().unwrap(), 1.0)));
+        for key in keys {
+            rows.insert(row(key.parse().unwrap(), 1.0));
+        }
         let exported = print(&rows, ExportedValue::Mean).unwrap();
         let left_out: Vec<String> = exported.left_out.iter().map(ToString::to_string).collect();
         let mut expected = keys[1..].to_vec();

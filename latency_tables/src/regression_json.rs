@@ -32,10 +32,10 @@ pub(crate) fn parse(
         return Err(TableError::Field { place: "the file".to_owned(), message });
     };
     let fields = document.object("")?;
-    let bias = fields.required("", "bias_ms")?;
-    let weights = fields.required("", "weights_ms")?;
     let mut reader = Reader { unit, remarks: Vec::new(), left_out: Vec::new() };
     reader.remark(&fields)?;
+    let bias = fields.required("", "bias_ms")?;
+    let weights = fields.required("", "weights_ms")?;
     let (fixed, edges) = reader.weights(&weights.object("weights_ms")?, &space)?;
     let constant = reader.number(&bias, "bias_ms")? + fixed;
     let model = LatencyModel::of_weights(constant, edges)?;
@@ -181,4 +181,164 @@ pub fn print(table: &LatencyTable) -> Result<Exported, TableError> {
         .filter(|content| !content.is_of_rows())
         .collect();
     Ok(Exported { text: text + "\n", rows: 0, left_out: Vec::new(), lost })
+}
+
+#[cfg(test)]
+mod tests {
+    use op_catalog::Architecture;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fixtures::{published, small_space, table_of};
+    use crate::{EdgeCosts, ImportOptions, import};
+
+    const TUNAS: &str = "tunas_pixel1/tunas_proxylessnas_search_pixel1.json";
+
+    fn read(text: &str, space: &str) -> Result<Imported, TableError> {
+        let space = SpaceDefinition::built_in(space).ok();
+        import::parse(text, "pixel1", &ImportOptions { space, ..ImportOptions::default() })
+    }
+
+    /// A model of the small space: the average network takes 20 ms.
+    fn text() -> String {
+        let space = small_space();
+        let edges =
+            space.edges().map(|edge| (0..edge.len()).map(|choice| choice as f64 - 3.0).collect());
+        let model = LatencyModel::of_weights(20.0, edges.collect()).unwrap();
+        print(&table_of(&space).with_model(model).unwrap()).unwrap().text
+    }
+
+    /// The sums of the published weights, by hand. The dearest network has the first block's K7E1, which
+    /// is not in the space, for 9.98 ms more.
+    #[test]
+    fn the_published_weights_price_the_published_space() {
+        let Some(text) = published(TUNAS) else { return };
+        let Imported { table, remarks } = read(&text, "tunas-proxyless").unwrap();
+        assert_eq!(table.rows().len(), 0);
+        assert_eq!(
+            remarks,
+            [
+                "left out, for a table has no place for it: `source`",
+                "left out, for a table has no place for it: `filters_note`",
+                "left out, for no network of `tunas-proxyless` has it: first.K5E1 \
+                 (2.351696729660034), first.K7E1 (8.22733211517334)",
+            ]
+        );
+        let space = table.space().unwrap().build().unwrap();
+        let costs = EdgeCosts::new(&space, &table).unwrap();
+        let all = |choice: usize| costs.price(&[choice; 21]).unwrap().0;
+        let dearest = costs.dearest().latency.0;
+        for (what, milliseconds, expected) in [
+            ("cheapest", costs.cheapest().latency.0, "30.9"),
+            ("all K3E3", all(0), "70.7"),
+            ("all K3E6", all(1), "135.3"),
+            ("dearest", dearest, "209.1"),
+            ("dearest with K7E1", dearest + 8.227_332_115 + 1.752_521_634, "219.1"),
+        ] {
+            assert_eq!(format!("{milliseconds:.1}"), expected, "{what}");
+        }
+        let network = space.network(&Architecture::new(vec![0; 21])).unwrap();
+        let predicted = table.best_prediction(&network).unwrap().latency;
+        assert_eq!(predicted, costs.price(&[0; 21]).unwrap());
+        let again = read(&print(&table).unwrap().text, "tunas-proxyless").unwrap();
+        assert!(again.table == table);
+        assert_eq!(again.remarks, [""; 0]);
+    }
+
+    #[test]
+    fn a_models_origin_and_the_rows_are_told_to_be_left_out() {
+        let space = small_space();
+        let edges = space.edges().map(|edge| vec![0.0; edge.len()]).collect();
+        let model = LatencyModel::of_weights(20.0, edges).unwrap();
+        let model = model.with_between_instantiations(0.01).unwrap();
+        let lost = print(&table_of(&space).with_model(model).unwrap()).unwrap().lost;
+        let expected = [Content::DeviceName, Content::Space, Content::Rows, Content::ModelQuality];
+        assert_eq!(lost, expected);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_by_line_path_and_value() {
+        let text = text();
+        for (from, to, message) in [
+            ("20.0", "\"20\"", "line 2, bias_ms: `\"20\"` is not a number"),
+            ("20.0", "1e999", "line 2, bias_ms: `1e999` is not a finite number"),
+            ("20.0", "20.0ms", "line 2, column 18: it is not JSON, near `"),
+            ("bias_ms", "bias", "line 2, bias: `20.0` is not a text, and there are no other"),
+            (
+                "s1b0",
+                "s9b0",
+                "line 4, weights_ms.s9b0: there is no such field; there are: first, s1b0,",
+            ),
+            (
+                "K3E6",
+                "K4E6",
+                "line 6, weights_ms.s1b0.K4E6: there is no such field; there are: K3E3,",
+            ),
+            ("K3E6", "K3E3", "line 6, weights_ms.s1b0.K3E3: the field stands twice"),
+            ("      \"K3E3\": -3.0,\n", "", "line 4, weights_ms.s1b0.K3E3: it is missing"),
+            ("-3.0", "null", "line 4, weights_ms.s1b0.K3E3: it is missing"),
+            (
+                "20.0",
+                "20000.0",
+                "line 2, bias_ms: `20000.0` and the other numbers are hardly milliseconds: they look \
+                 like microseconds.",
+            ),
+            (
+                "20.0",
+                "-2.0",
+                "line 2, bias_ms: `-2.0` and the other numbers are hardly milliseconds: they look \
+                 like no unit",
+            ),
+        ] {
+            let changed = text.replacen(from, to, 1);
+            assert_ne!(changed, text, "{from}");
+            let error = read(&changed, "proxyless-small").unwrap_err().to_string();
+            assert!(error.starts_with(message), "{error}");
+        }
+        assert!(matches!(read(&text, "none"), Err(TableError::NoSpace)));
+        let error = read(&text, "proxyless-mobile").unwrap_err().to_string();
+        assert_eq!(error, "line 3, weights_ms.s4b0: it is missing");
+        for (table, message) in [
+            (table_of(&small_space()), "the model: the table has none; the format is one"),
+            (
+                LatencyTable::new(TableContext::named("x"))
+                    .with_model(LatencyModel::of_weights(1.0, vec![vec![1.0]]).unwrap())
+                    .unwrap(),
+                "the space: the table names none, and weights are named after its blocks",
+            ),
+        ] {
+            assert_eq!(print(&table).unwrap_err().to_string(), message);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_weights_are_read_back_to_the_last_bit(
+            constant in 15.0..30.0_f64, weights in prop::collection::vec(-0.5..0.5_f64, 81),
+        ) {
+            let space = small_space();
+            let mut weights = weights.into_iter();
+            let edges = space.edges().map(|edge| weights.by_ref().take(edge.len()).collect());
+            let model = LatencyModel::of_weights(constant, edges.collect()).unwrap();
+            let table = LatencyTable::new(TableContext::named("pixel1"))
+                .with_space(space.definition().clone())
+                .with_model(model)
+                .unwrap();
+            let text = print(&table).unwrap().text;
+            prop_assert_eq!(read(&text, "proxyless-small").unwrap().table, table);
+        }
+
+        #[test]
+        fn a_mutated_file_is_read_or_refused_without_panic(
+            at in 0_usize..2000, length in 0_usize..40, insert in "[ -~\n]{0,8}",
+        ) {
+            let mut text = text();
+            let start = at.min(text.len());
+            text.replace_range(start..(start + length).min(text.len()), &insert);
+            if let Ok(Imported { table, .. }) = read(&text, "proxyless-small") {
+                let again = read(&print(&table).unwrap().text, "proxyless-small").unwrap();
+                prop_assert_eq!(again.table, table);
+            }
+        }
+    }
 }

@@ -119,7 +119,7 @@ fn impossible(rate: f64, (value, column): (Located, &str), unit: TimeUnit) -> Ta
         column: column.to_owned(),
         guess,
         message: format!(
-            "`{}` and the other numbers cannot be {}: {looks}. The operations would compute {rate:.1e} multiply-accumulates per millisecond; \
+            "`{}` and the other numbers are hardly {}: {looks}. The operations would compute {rate:.1e} multiply-accumulates per millisecond; \
              devices compute between {:.0e} and {:.0e}",
             value.text,
             unit.name(),

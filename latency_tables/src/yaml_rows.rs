@@ -136,7 +136,8 @@ impl Dialect {
                 None => left_out.push(row.key),
             }
         }
-        let text = entries.iter().map(|(key, fields)| format!("{key}:\n{fields}")).collect();
+        let text =
+            entries.iter().fold(String::new(), |text, (key, fields)| text + key + ":\n" + fields);
         let held = match value {
             ExportedValue::Mean => Content::Mean,
             ExportedValue::Headline => Content::Headline,
@@ -146,7 +147,7 @@ impl Dialect {
         Ok(Exported { text, rows: entries.len(), left_out, lost })
     }
 
-    /// Written as PyYAML writes it, which takes an exponent without a point for a text.
+    /// Written as `PyYAML` writes it, which takes an exponent without a point for a text.
     fn fields(&self, row: &TableRow, value: ExportedValue) -> String {
         let mean = match value {
             ExportedValue::Mean => row.mean.unwrap_or(row.headline()).0,

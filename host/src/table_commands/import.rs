@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use latency_tables::{Format, ImportOptions, Imported, TableError, TimeUnit, file};
+use latency_tables::{Format, ImportOptions, Imported, LatencyModel, TableError, TimeUnit, file};
 use serde_json::json;
 
 use crate::hint::WithHint;
@@ -48,10 +48,8 @@ pub(crate) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
         device_name: args.device_name.clone(),
     };
     let imported = file::import(&args.from, &options);
-    let Imported { table, remarks } = imported.map_err(|error| {
-        let hint = next_step(&error);
-        Err::<(), _>(error).hint(hint).unwrap_err()
-    })?;
+    let hint = imported.as_ref().err().map(next_step).unwrap_or_default();
+    let Imported { table, remarks } = imported.hint(hint)?;
     file::write(&args.out, &table)?;
     let rows = table.rows().len();
     if args.json {
@@ -59,14 +57,16 @@ pub(crate) fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
         output::json(&json!({
             "out": args.out,
             "rows": rows,
-            "model": table.model().map(|model| model.kind()),
+            "model": table.model().map(LatencyModel::kind),
             "device_name": device_name,
             "remarks": remarks,
         }))?;
     } else {
         let model = if table.model().is_some() { " and a model" } else { "" };
         output::note(&format!("{}: {}{model}", args.out.display(), report::count(rows, "row")));
-        remarks.iter().for_each(|remark| output::note(&format!("note: {remark}")));
+        for remark in remarks {
+            output::note(&format!("note: {remark}"));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -138,13 +138,13 @@ mod tests {
             ("-1.5", "line 1, mean of `KEY`: `-1.5` is negative", "correct the line"),
             (
                 "1500",
-                "line 1, mean of `KEY`: `1500` and the other numbers cannot be milliseconds: \
+                "line 1, mean of `KEY`: `1500` and the other numbers are hardly milliseconds: \
                       they look like microseconds.",
                 "if so, say `--unit us`",
             ),
             (
                 "0.000015",
-                "line 1, mean of `KEY`: `0.000015` and the other numbers cannot be \
+                "line 1, mean of `KEY`: `0.000015` and the other numbers are hardly \
                       milliseconds: they look like seconds.",
                 "if so, say `--unit s`",
             ),
