@@ -19,20 +19,17 @@ pub(crate) fn to_json(model: &LatencyModel) -> Value {
 /// The model for a person: what was compared, what was chosen, and what held-out networks say of it.
 pub(crate) fn to_text(table: &LatencyTable) -> Option<String> {
     let model = table.model()?;
-    let mut text = format!("\nmodel     {}, of {} whole networks", model.kind(), model.networks());
+    let mut lines = vec![String::new(), String::new()];
+    lines[1] = format!("model     {}, of {} whole networks", model.kind(), model.networks());
     if !model.validations().is_empty() {
-        text += &format!("; by cross-validation:\n{}", comparison(model.validations()));
+        lines[1].push_str("; by cross-validation:");
+        lines.push(comparison(model.validations()));
     }
-    if let Some(report) = HeldOutReport::of(table) {
-        text += &held_out(&report);
-    }
-    if let Some(spread) = model.between_instantiations() {
-        text += &format!(
-            "\ninstances of one network spread by {:.2} % (standard deviation)",
-            100.0 * spread
-        );
-    }
-    Some(text)
+    lines.extend(HeldOutReport::of(table).map(|report| held_out(&report)));
+    lines.extend(model.between_instantiations().map(|spread| {
+        format!("spread    {:.2} % between instances of one network", 100.0 * spread)
+    }));
+    Some(lines.join("\n"))
 }
 
 fn comparison(validations: &[Validation]) -> String {
@@ -64,22 +61,22 @@ fn comparison(validations: &[Validation]) -> String {
 fn held_out(report: &HeldOutReport) -> String {
     let agreement = &report.agreement;
     let rank = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.3}"));
-    let mut text = format!(
-        "\nheld out  {} networks that no fit has seen: MAPE {:.2} %, largest {:.2} %, Spearman {}, Kendall {}",
+    let errors = format!(
+        "held out  {} networks that no fit has seen: MAPE {:.2} %, largest {:.2} %, Spearman {}, Kendall {}",
         report.networks,
         agreement.mape_percent,
         report.max_percent,
         rank(agreement.spearman),
         rank(agreement.kendall),
     );
-    if let Some(coverage) = report.coverage90_percent {
-        text += &format!("; {coverage:.0} % of them in their 90 % interval");
-    }
-    if let Some(floor) = &report.floor {
-        text += &format!(
+    let coverage = report
+        .coverage90_percent
+        .map(|coverage| format!("; {coverage:.0} % of them in their 90 % interval"));
+    let floor = report.floor.as_ref().map(|floor| {
+        format!(
             "\nfloor     the same network in two processes: median {:.2} %, 90th percentile {:.2} %",
             floor.median_percent, floor.p90_percent
-        );
-    }
-    text
+        )
+    });
+    [Some(errors), coverage, floor].into_iter().flatten().collect()
 }

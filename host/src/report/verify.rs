@@ -156,19 +156,19 @@ impl VerifyReport {
                 if network.converged { String::new() } else { "not converged".to_owned() },
             ]);
         }
-        let mut text = format!("{}\n\n{}\n", table.trim_fmt(), self.summary());
-        if let Some((coverage, largest)) = self.coverage90_percent().zip(self.max_percent()) {
-            text += &format!(
+        let within = self.coverage90_percent().zip(self.max_percent()).map(|(coverage, largest)| {
+            format!(
                 "largest error {largest:.2} %; {coverage:.0} % measured inside their predicted 90 % interval\n"
-            );
-        }
-        if let Some(sums) = self.sums() {
-            text += &format!(
+            )
+        });
+        let sums = self.sums().map(|sums| {
+            format!(
                 "sums of isolated operations alone: MAPE {:.2} %, bias {:+.2} %\n",
                 sums.mape_percent, sums.bias_percent
-            );
-        }
-        text
+            )
+        });
+        let agreement = format!("{}\n\n{}\n", table.trim_fmt(), self.summary());
+        [Some(agreement), within, sums].into_iter().flatten().collect()
     }
 
     /// One line of agreement.

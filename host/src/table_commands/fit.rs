@@ -16,7 +16,7 @@ use crate::{output, resolve};
 /// Arguments of `host table fit`.
 #[derive(Args, Debug)]
 pub(crate) struct FitArgs {
-    /// The measured networks: CSV with the columns c0,c1,...,latency_ms (one choice index per edge), or
+    /// The measured networks: CSV with the columns `c0,c1,...,latency_ms` (one choice index per edge), or
     /// lines of JSON
     #[arg(long, value_name = "FILE")]
     networks: PathBuf,
@@ -80,7 +80,7 @@ fn fit(
     let model = LatencyModel::fit(&design, &networks, args.seed)
         .with_context(|| format!("fitting a model on {}", args.networks.display()))?;
     let table =
-        prior.unwrap_or_else(|| LatencyTable::new(TableContext::named(&stem(&args.networks))));
+        prior.unwrap_or_else(|| LatencyTable::new(TableContext::named(stem(&args.networks))));
     let table = match space {
         Some(space) => table.with_space(space.definition().clone()),
         None => table,
