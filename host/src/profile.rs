@@ -44,7 +44,7 @@ pub(crate) struct ProfileArgs {
     #[arg(long, value_name = "PERCENT", default_value = "1%", value_parser = share)]
     target_error: f64,
     /// Whole networks to fit the latency model on; 0 measures operations alone
-    #[arg(long, default_value_t = 80)]
+    #[arg(long, default_value_t = 60)]
     networks: usize,
     /// Random networks that no fit sees, to state the model's errors on
     #[arg(long, default_value_t = 40)]

@@ -53,7 +53,7 @@ pub(crate) fn networks(
     };
     let instantiations = match role {
         NetworkRole::Fit => 3,
-        NetworkRole::HeldOut => 5,
+        NetworkRole::HeldOut => 4,
     };
     let protocol = MeasuringProtocol {
         shuffle_seed: args.seed,
