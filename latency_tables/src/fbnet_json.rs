@@ -16,7 +16,7 @@ use crate::exported::Exported;
 use crate::import::Listing;
 use crate::json_text::{JsonFields, JsonPart, JsonText, join};
 use crate::listed_row::ListedRow;
-use crate::located::print_shifted;
+use crate::located::{Located, print_shifted};
 use crate::{Content, LatencyTable, RowStatistic, TableError, TableRow, TimeUnit};
 
 /// Fields of a record. The last are read and left out.
@@ -143,7 +143,8 @@ impl<'t> Record<'t> {
             variance: time("stdev")?.map(|deviation| deviation.0 * deviation.0),
             ..TableRow::of_latency(placed, statistic, value)
         };
-        Ok(ListedRow { row, key: placed.to_string(), latency, field })
+        let key = Located { line: self.fields.line(), text: placed.to_string() };
+        Ok(ListedRow { row, key, latency, field })
     }
 
     fn required(&self, name: &str) -> Result<JsonPart<'t>, TableError> {
@@ -359,7 +360,7 @@ mod tests {
             (
                 "950.5",
                 "800",
-                "line 4, `mbconv-k3-e6-relu-in32x32x16-out32x32x16-s1-skip`: min, p10,",
+                "line 1, `mbconv-k3-e6-relu-in32x32x16-out32x32x16-s1-skip`: min, p10,",
             ),
             (
                 "IRFBlock",
@@ -421,8 +422,8 @@ mod tests {
             (
                 "900",
                 "901",
-                "line 9, `mbconv-k3-e6-relu-in32x32x16-out32x32x16-s1-skip`: it stands twice, first on \
-                 line 4",
+                "line 6, `mbconv-k3-e6-relu-in32x32x16-out32x32x16-s1-skip`: it stands twice, first on \
+                 line 1",
             ),
         ] {
             let second = RECORD.replacen(from, to, 1);

@@ -149,6 +149,11 @@ impl<'t> JsonFields<'t> {
         self.optional(name).ok_or_else(missing)
     }
 
+    /// Number of the line on which the object starts, from 1.
+    pub(crate) fn line(&self) -> u64 {
+        self.object.line()
+    }
+
     /// The fields in their order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, JsonPart<'t>)> {
         self.fields.iter().map(|(name, part)| (name.as_str(), *part))

@@ -10,8 +10,8 @@ use crate::{LatencyTable, TableContext, TableError, TableRow};
 pub(crate) struct ListedRow {
     /// The row, in milliseconds.
     pub(crate) row: TableRow,
-    /// Its key as the file has it.
-    pub(crate) key: String,
+    /// Its key as the file has it, where the row starts.
+    pub(crate) key: Located,
     /// The latency as the file has it.
     pub(crate) latency: Located,
     /// Name of the field that has the latency.
@@ -32,13 +32,13 @@ impl ListedRow {
 pub(crate) fn table(rows: &[ListedRow], context: TableContext) -> Result<LatencyTable, TableError> {
     let mut first_lines = BTreeMap::new();
     let mut table = LatencyTable::new(context);
-    for ListedRow { row, key, latency, .. } in rows {
-        let refuse = |message: String| latency.wrong(format!("`{key}`"), message);
+    for ListedRow { row, key, .. } in rows {
+        let refuse = |message: String| key.wrong(format!("`{}`", key.text), message);
         row.check().map_err(|error| match error {
             TableError::Row { message, .. } => refuse(message),
             other => other,
         })?;
-        if let Some(first) = first_lines.insert(row.key, latency.line) {
+        if let Some(first) = first_lines.insert(row.key, key.line) {
             return Err(refuse(format!("it stands twice, first on line {first}")));
         }
         table.insert(row.clone());

@@ -197,7 +197,7 @@ mod tests {
             ),
             (
                 "\n  count: 1\n  mean: 1.0\n  std: 1e200",
-                "line 3, `KEY`: variance is inf, but must be finite and not negative",
+                "line 1, `KEY`: variance is inf, but must be finite and not negative",
             ),
         ] {
             assert_eq!(reading(&format!("{key}: {body}")), message.replace("KEY", key));

@@ -90,7 +90,7 @@ impl Dialect {
             variance: variance.transpose()?,
             ..TableRow::of_latency(placed, RowStatistic::Mean, Milliseconds(mean))
         };
-        Ok(ListedRow { row, key: key.text.clone(), latency, field: field("mean") })
+        Ok(ListedRow { row, key: key.clone(), latency, field: field("mean") })
     }
 
     /// The fields by their names.

@@ -93,7 +93,7 @@ impl<'a> Line<'a> {
         row.flags = self.flags()?;
         self.check_macs(&row)?;
         let field = self.header.latency.to_owned();
-        Ok(ListedRow { row, key: key.text, latency, field })
+        Ok(ListedRow { row, key, latency, field })
     }
 
     /// A field that is not empty.
