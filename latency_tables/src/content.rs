@@ -98,10 +98,24 @@ impl Content {
         Self::ModelQuality,
     ];
 
-    /// What the table knows and a format that holds these does not.
+    /// What the table knows and a format that holds these does not. Without the whole, nobody misses a
+    /// part of it.
     pub(crate) fn lost(table: &LatencyTable, held: &[Self]) -> Vec<Self> {
-        let is_lost = |content: &Self| !held.contains(content) && content.is_in(table);
-        Self::ALL.into_iter().filter(is_lost).collect()
+        let is_missed = |content: &Self| {
+            let goes_with_whole = content.whole().is_some_and(|whole| !held.contains(&whole));
+            !held.contains(content) && !goes_with_whole && content.is_in(table)
+        };
+        Self::ALL.into_iter().filter(is_missed).collect()
+    }
+
+    /// What it is a part of.
+    const fn whole(self) -> Option<Self> {
+        match self {
+            Self::Confidence => Some(Self::Intervals),
+            Self::Unmet => Some(Self::Converged),
+            Self::ModelQuality => Some(Self::Model),
+            _ => None,
+        }
     }
 
     /// Whether it is of single rows, and goes where they go.
@@ -219,9 +233,8 @@ mod tests {
              conditions that were not met; the runs per sample; the first runs and preparations; the \
              visits"
         );
-        let of_records = "the CPU times; the confidence intervals; the confidence of the intervals; \
-                          the shares of clean samples; whether rows converged; the stop conditions \
-                          that were not met; the flags; the numbers of instantiations; the runs per \
+        let of_records = "the CPU times; the confidence intervals; the shares of clean samples; \
+                          whether rows converged; the flags; the numbers of instantiations; the runs per \
                           sample; the first runs and preparations; the visits; that rows were \
                           measured by an agent";
         assert_eq!(told(Format::FbnetJson), of_records);

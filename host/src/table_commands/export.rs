@@ -63,8 +63,10 @@ pub(crate) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
     for key in left_out {
         output::note(&format!("left out, for the format has no key for it: {key}"));
     }
-    for content in lost {
-        output::note(&format!("left out, for the format has no place for it: {content}"));
+    if !lost.is_empty() {
+        let lost: Vec<String> = lost.iter().map(ToString::to_string).collect();
+        let lost = lost.join("; ");
+        output::note(&format!("left out, for the format has no place for it: {lost}"));
     }
     Ok(ExitCode::SUCCESS)
 }
