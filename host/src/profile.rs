@@ -219,8 +219,24 @@ fn share(text: &str) -> anyhow::Result<f64> {
 mod tests {
     use latency_tables::{TableContext, TableRow};
     use op_catalog::Milliseconds;
+    use proptest::prelude::*;
 
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_target_error_that_is_read_is_a_share(text in "[-0-9a-z.% ]{0,8}") {
+            if let Ok(share) = share(&text) {
+                prop_assert!(share > 0.0 && share <= 1.0, "{} is {}", text, share);
+            }
+        }
+
+        #[test]
+        fn every_percentage_is_read_as_its_hundredth(percent in 0.01_f64..100.0) {
+            let read = share(&format!("{percent}%")).unwrap();
+            prop_assert!((read - percent / 100.0).abs() < 1e-12);
+        }
+    }
 
     #[test]
     fn a_partial_table_takes_the_place_of_nothing_fuller() {

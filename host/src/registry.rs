@@ -131,7 +131,27 @@ fn parse(text: &str) -> anyhow::Result<Content> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_mutated_list_is_read_or_refused_by_line_without_panic(
+            at in 0_usize..80, length in 0_usize..20, insert in "[ -~\n]{0,8}",
+        ) {
+            let mut text = "[devices.pixel1]\nurl = \"http://10.0.0.7:7890\"\ntoken_file = \"t\"\n".to_owned();
+            let start = at.min(text.len());
+            text.replace_range(start..(start + length).min(text.len()), &insert);
+            match parse(&text) {
+                Ok(content) => {
+                    let written = toml::to_string_pretty(&content).unwrap();
+                    prop_assert_eq!(parse(&written).unwrap().devices, content.devices);
+                }
+                Err(error) => prop_assert!(error.to_string().starts_with("line "), "{}", error),
+            }
+        }
+    }
 
     #[test]
     fn devices_survive_in_the_file_and_wrong_ones_are_refused() {

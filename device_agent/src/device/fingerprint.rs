@@ -143,6 +143,14 @@ fn optimisation() -> &'static str {
 mod tests {
     use super::*;
 
+    proptest::proptest! {
+        #[test]
+        fn no_list_of_cores_is_read_with_panic_or_without_end(list in "[0-9,-]{0,24}") {
+            let cores = core_list(&list);
+            proptest::prop_assert!(cores.iter().all(|core| *core <= 4095), "{:?}", cores);
+        }
+    }
+
     #[test]
     fn core_lists_are_read_as_linux_writes_them() {
         for (list, cores) in
