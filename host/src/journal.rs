@@ -7,7 +7,7 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
-use latency_tables::file;
+use latency_tables::{NetworkRole, file};
 use op_catalog::wire::{JobId, JobRequest, Row};
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ use crate::hint::WithHint;
 const PLAN: &str = "plan.json";
 /// A row a line.
 const ROWS: &str = "rows.jsonl";
-/// Where the whole networks have a journal of their own.
+/// Where whole networks have journals of their own.
 const NETWORKS: &str = "networks";
 /// Where a local agent keeps its jobs.
 const SPOOL: &str = "agent";
@@ -66,9 +66,13 @@ impl Journal {
         PathBuf::from(name)
     }
 
-    /// The folder of the journal of whole networks, within that of the operations.
-    pub(crate) fn networks_folder(&self) -> PathBuf {
-        self.folder.join(NETWORKS)
+    /// The folder of the journal of whole networks of this role, within that of the operations.
+    pub(crate) fn networks_folder(&self, role: NetworkRole) -> PathBuf {
+        let name = match role {
+            NetworkRole::Fit => "fit",
+            NetworkRole::HeldOut => "held-out",
+        };
+        self.folder.join(NETWORKS).join(name)
     }
 
     /// Opens a journal in a folder, or begins one. `request` has a fresh label; one that is resumed keeps

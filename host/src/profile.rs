@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum, value_parser};
-use latency_tables::{LatencyTable, file};
+use latency_tables::{LatencyTable, NetworkRole, file};
 use op_catalog::SearchSpace;
 use op_catalog::wire::{Job, Runtime};
 
@@ -21,6 +21,7 @@ pub(crate) use job::{completed, fresh_label};
 use crate::connection::DeviceArgs;
 use crate::journal::{Beginning, Journal};
 use crate::{output, report, resolve, wait_for};
+use request::PlannedNetwork;
 
 /// Arguments of `host profile`.
 #[derive(Args, Debug)]
@@ -152,15 +153,39 @@ async fn measure(
         ended.connected.client.forget(&journal.current_id()).await?;
         return Ok(Measured::Wholly(table));
     }
-    let asked = request::networks(args, space, &planned)?;
-    let folder = journal.networks_folder();
-    let mut networks = Journal::open(&folder, &args.device.device, asked, Beginning::Resume)?;
-    let of_networks = job::measure(&args.device, &mut networks, "whole networks").await?;
-    let table = assemble::with_networks(table, &planned, &of_networks, &networks)?;
-    if of_networks.is_interrupted() {
-        return Ok(Measured::Partly(table));
+    let measured = measure_networks(args, space, &planned, journal, table).await?;
+    if let Measured::Wholly(_) = &measured {
+        ended.connected.client.forget(&journal.current_id()).await?;
     }
-    for (ended, journal) in [(&ended, &*journal), (&of_networks, &networks)] {
+    Ok(measured)
+}
+
+/// Measures whole networks, those to fit on first, and fits the model.
+async fn measure_networks(
+    args: &ProfileArgs,
+    space: &SearchSpace,
+    planned: &[PlannedNetwork],
+    operations: &Journal,
+    mut table: LatencyTable,
+) -> anyhow::Result<Measured> {
+    let mut finished = Vec::new();
+    for (role, what) in
+        [(NetworkRole::Fit, "networks to fit"), (NetworkRole::HeldOut, "held-out networks")]
+    {
+        let asked = request::networks(args, space, planned, role)?;
+        if asked.items.is_empty() {
+            continue;
+        }
+        let folder = operations.networks_folder(role);
+        let mut journal = Journal::open(&folder, &args.device.device, asked, Beginning::Resume)?;
+        let ended = job::measure(&args.device, &mut journal, what).await?;
+        table = assemble::with_networks(table, planned, &ended, &journal)?;
+        if ended.is_interrupted() {
+            return Ok(Measured::Partly(table));
+        }
+        finished.push((ended, journal));
+    }
+    for (ended, journal) in finished {
         ended.connected.client.forget(&journal.current_id()).await?;
     }
     assemble::with_model(table, space, args.seed).map(Measured::Wholly)

@@ -1,8 +1,12 @@
 //! A report is a result laid out for people.
 
+pub(crate) mod canary_trace;
 pub(crate) mod context;
+pub(crate) mod heat_map;
 pub(crate) mod model;
+pub(crate) mod picture;
 pub(crate) mod scatter;
+pub(crate) mod table_picture;
 pub(crate) mod verify;
 
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};

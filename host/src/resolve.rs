@@ -18,6 +18,11 @@ pub(crate) struct NamedNetwork {
     pub(crate) network: Network,
 }
 
+/// The text of a file.
+pub(crate) fn text(path: &Path) -> anyhow::Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
 /// The table in a file.
 pub(crate) fn table(path: &Path) -> anyhow::Result<LatencyTable> {
     let is_foreign = |error: &TableError| {

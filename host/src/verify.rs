@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use latency_tables::{LatencyTable, file};
+use latency_tables::{LatencyTable, Prediction, file};
 use op_catalog::wire::{DeviceInfo, Item, JobRequest, MeasuringProtocol, PROTOCOL_VERSION, Row};
 use op_catalog::{FeatureMap, Milliseconds, Network, SearchSpace, reference};
 use rand::SeedableRng;
@@ -16,8 +16,9 @@ use crate::connection::DeviceArgs;
 use crate::hint::WithHint;
 use crate::profile::{completed, fresh_label};
 use crate::progress::Progress;
+use crate::report::scatter::Scatter;
 use crate::report::verify::{NetworkKind, VerifiedNetwork, VerifyReport};
-use crate::report::{self, scatter};
+use crate::report::{self, picture};
 use crate::{output, resolve, wait_for};
 
 /// Arguments of `host verify`.
@@ -37,7 +38,7 @@ pub(crate) struct VerifyArgs {
     /// The space to draw from, by name or TOML file [default: the one the table was made for]
     #[arg(long, value_name = "NAME-OR-FILE")]
     space: Option<String>,
-    /// The picture [default: the table's name with .verify.svg]
+    /// The picture; a PNG is written beside it [default: the table's name with .verify.svg]
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
     /// Go on although the table was made on another device or with another runtime
@@ -53,7 +54,8 @@ struct Candidate {
     name: String,
     kind: NetworkKind,
     network: Network,
-    predicted: Milliseconds,
+    prediction: Prediction,
+    sum: Option<Milliseconds>,
 }
 
 /// Runs the command.
@@ -77,9 +79,10 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     })?;
     let report = report::verify::verify(&verified(candidates, &rows)?);
     let svg = args.svg.clone().unwrap_or_else(|| args.table.with_extension("verify.svg"));
-    file::write_text(&svg, &scatter::svg(&report, &report::context::title(&table.context))?)?;
+    let scatter = Scatter::new(&report, report::context::title(&table.context))?;
+    let pictures = picture::write_both(&svg, &scatter)?;
     print(args, &report)?;
-    output::note(&format!("picture: {}", svg.display()));
+    picture::tell(&pictures);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -129,8 +132,10 @@ fn candidates(
         "there is no network to verify with: no reference network fits, and --nets is 0"
     );
     let price = |(name, kind, network): (String, NetworkKind, Network)| {
-        let predicted = table.predict(&network).with_context(|| format!("predicting `{name}`"))?;
-        Ok(Candidate { name, kind, network, predicted })
+        let prediction =
+            table.best_prediction(&network).with_context(|| format!("predicting `{name}`"))?;
+        let sum = table.predict(&network).ok();
+        Ok(Candidate { name, kind, network, prediction, sum })
     };
     networks.into_iter().map(price).collect()
 }
@@ -180,13 +185,17 @@ fn request(table: &LatencyTable, candidates: &[Candidate]) -> anyhow::Result<Job
     })
 }
 
-/// The table's protocol with a cap that leaves whole networks as many visits as operations have: the cap
-/// is a time, and a network takes as long as all its operations.
+/// The table's protocol for whole networks. Loading one takes as long as running it several times, so
+/// a visit takes more samples; and the cap is a time, which must leave networks as many visits as
+/// operations have.
 fn for_networks(protocol: &MeasuringProtocol, candidates: &[Candidate]) -> MeasuringProtocol {
-    let slowest = candidates.iter().map(|candidate| candidate.predicted.0).fold(0.0, f64::max);
-    let visits = 5.0 * f64::from(protocol.instantiations);
-    let needed = visits * slowest * f64::from(protocol.visit_samples);
+    let slowest =
+        candidates.iter().map(|candidate| candidate.prediction.latency.0).fold(0.0, f64::max);
+    let visit_samples = protocol.visit_samples.max(6);
+    let visits = 3.0 * f64::from(protocol.instantiations);
+    let needed = visits * slowest * f64::from(visit_samples);
     MeasuringProtocol {
+        visit_samples,
         max_time: Milliseconds(protocol.max_time.0.max(needed).min(3_600_000.0)),
         ..protocol.clone()
     }
@@ -226,7 +235,10 @@ fn verified(candidates: Vec<Candidate>, rows: &[Row]) -> anyhow::Result<Vec<Veri
         Ok(VerifiedNetwork {
             name: candidate.name,
             kind: candidate.kind,
-            predicted: candidate.predicted,
+            predicted: candidate.prediction.latency,
+            sum: candidate.sum,
+            predicted_interval90: candidate.prediction.interval90,
+            predicted_stderr: candidate.prediction.standard_error,
             measured: measurement.headline.value,
             ci_low: measurement.headline.ci_low,
             ci_high: measurement.headline.ci_high,

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use op_catalog::PlacedOp;
 
+use crate::TimeUnit;
+
 /// What is wrong, naming the thing and the place.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -63,7 +65,7 @@ pub enum TableError {
         /// What is wrong with it.
         message: String,
     },
-    /// A line of a networks file that is wrong.
+    /// A line of a file that is wrong.
     #[error("line {line}, {column}: {message}")]
     Line {
         /// Number of the line, from 1.
@@ -73,6 +75,21 @@ pub enum TableError {
         /// What is wrong with it, with its value.
         message: String,
     },
+    /// Latencies, all of a file or single ones, that look like another unit than they are read in.
+    #[error("line {line}, {column}: {message}")]
+    Unit {
+        /// Number of the line of the first of them, from 1.
+        line: u64,
+        /// The field.
+        column: String,
+        /// What they look like, and why, with the value.
+        message: String,
+        /// The unit that all of the file looks like, if any.
+        guess: Option<TimeUnit>,
+    },
+    /// Weights of a search space's blocks, and nobody said of which space.
+    #[error("the weights are of the blocks of a search space, and the file does not say of which")]
+    NoSpace,
     /// Measured networks that no model can be fitted on, or a question to a model that is wrong.
     #[error("{what}: {message}")]
     Model {

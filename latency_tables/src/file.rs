@@ -6,7 +6,7 @@ use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::{Format, LatencyTable, TableError, table_json};
+use crate::{ImportOptions, Imported, LatencyTable, TableError, import, table_json};
 
 /// Reads a table in this project's own format.
 ///
@@ -17,18 +17,14 @@ pub fn read(path: &Path) -> Result<LatencyTable, TableError> {
     table_json::parse(&text).map_err(|error| reading(path, error))
 }
 
-/// Reads a table in any format, told from the content where none is given. A table without a name of
-/// its own is named after the file.
+/// Reads a table in any format. A table without a name of its own is named after the file.
 ///
 /// # Errors
-/// A file that cannot be read, or as [`Format::guess`] and [`Format::parse`], with the path.
-pub fn import(path: &Path, format: Option<Format>) -> Result<LatencyTable, TableError> {
+/// A file that cannot be read, or as [`import::parse`], with the path.
+pub fn import(path: &Path, options: &ImportOptions) -> Result<Imported, TableError> {
     let text = read_text(path)?;
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    format
-        .map_or_else(|| Format::guess(&text), Ok)
-        .and_then(|format| format.parse(&text, &name))
-        .map_err(|error| reading(path, error))
+    import::parse(&text, &name, options).map_err(|error| reading(path, error))
 }
 
 /// Writes a table in this project's own format, all of it or nothing.
@@ -48,7 +44,15 @@ pub fn write(path: &Path, table: &LatencyTable) -> Result<(), TableError> {
 /// # Errors
 /// A folder that cannot be written to, or a path that is something other than a file.
 pub fn write_text(path: &Path, text: &str) -> Result<(), TableError> {
-    replace(path, |file| file.write_all(text.as_bytes()))
+    write_bytes(path, text.as_bytes())
+}
+
+/// Writes bytes as [`write_text`] does a text.
+///
+/// # Errors
+/// As [`write_text`].
+pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), TableError> {
+    replace(path, |file| file.write_all(bytes))
         .map_err(|error| TableError::Write { path: path.to_owned(), source: Box::new(error) })
 }
 

@@ -3,53 +3,103 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{LatencyTable, TableContext, TableError, proxyless_yaml, table_json};
+use crate::exported::{Exported, ExportedValue};
+use crate::{LatencyTable, TableError, TimeUnit};
+use crate::{csv, fbnet_json, ofa_yaml, proxyless_yaml, regression_json, table_json};
 
-/// A format that can be read.
+/// A format that is read and written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// This project's own JSON: [`table_json`].
     Table,
     /// ProxylessNAS' YAML: [`proxyless_yaml`].
     ProxylessYaml,
+    /// Once-for-All's YAML: [`ofa_yaml`].
+    OfaYaml,
+    /// `FBNet`'s JSON: [`fbnet_json`].
+    FbnetJson,
+    /// CSV: [`csv`](mod@csv).
+    Csv,
+    /// `TuNAS`' JSON: [`regression_json`].
+    RegressionJson,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 2] = [Self::Table, Self::ProxylessYaml];
+    pub const ALL: [Self; 6] = [
+        Self::Table,
+        Self::ProxylessYaml,
+        Self::OfaYaml,
+        Self::FbnetJson,
+        Self::Csv,
+        Self::RegressionJson,
+    ];
 
     /// Tells the format from the content.
     ///
     /// # Errors
     /// Content that looks like none of the formats; the error lists them.
     pub fn guess(text: &str) -> Result<Self, TableError> {
-        let has_proxyless_key = |line: &str| {
+        let start = text.trim_start();
+        if start.starts_with(['{', '[']) {
+            return Ok(Self::guess_json(text));
+        }
+        if start.lines().next().is_some_and(csv::is_header) {
+            return Ok(Self::Csv);
+        }
+        let has_key = |line: &str| {
             let key = line.trim_start_matches(['"', '\'']);
             proxyless_yaml::KEY_STARTS.iter().any(|start| key.starts_with(start))
         };
-        if text.trim_start().starts_with('{') {
-            return Ok(Self::Table);
+        if ofa_yaml::MARKS.iter().any(|mark| text.contains(mark)) {
+            return Ok(Self::OfaYaml);
         }
-        if text.lines().any(has_proxyless_key) {
+        if text.lines().any(has_key) {
             return Ok(Self::ProxylessYaml);
         }
         Err(unknown("the content looks like no table that is known".to_owned()))
     }
 
-    /// Reads a table of this format. What the content does not tell of its context, the name does.
+    fn guess_json(text: &str) -> Self {
+        let has = |name: &str| text.contains(&format!("\"{name}\""));
+        match () {
+            () if has(table_json::FORMAT_NAME) => Self::Table,
+            () if has("weights_ms") => Self::RegressionJson,
+            () if has("op_type") => Self::FbnetJson,
+            () => Self::Table,
+        }
+    }
+
+    /// The unit that its numbers are in by custom.
+    pub const fn unit(self) -> TimeUnit {
+        match self {
+            Self::FbnetJson => TimeUnit::Microseconds,
+            _ => TimeUnit::Milliseconds,
+        }
+    }
+
+    /// Writes a table in this format. `value` is what the mean of a YAML is; the others have both values
+    /// or neither.
     ///
     /// # Errors
-    /// As [`table_json::parse`] or [`proxyless_yaml::parse`].
-    pub fn parse(self, text: &str, name: &str) -> Result<LatencyTable, TableError> {
+    /// A row with a number that no measurement gives; a table that has nothing of what the format is.
+    pub fn export(
+        self,
+        table: &LatencyTable,
+        value: ExportedValue,
+    ) -> Result<Exported, TableError> {
         match self {
-            Self::Table => table_json::parse(text),
-            Self::ProxylessYaml => {
-                let mut table = LatencyTable::new(TableContext::named(name));
-                for row in proxyless_yaml::parse(text)? {
-                    table.insert(row);
-                }
-                Ok(table)
-            }
+            Self::Table => Ok(Exported {
+                text: table_json::print(table)?,
+                rows: table.rows().len(),
+                left_out: Vec::new(),
+                lost: Vec::new(),
+            }),
+            Self::ProxylessYaml => proxyless_yaml::print(table, value),
+            Self::OfaYaml => ofa_yaml::print(table, value),
+            Self::FbnetJson => fbnet_json::print(table),
+            Self::Csv => csv::print(table),
+            Self::RegressionJson => regression_json::print(table),
         }
     }
 }
@@ -59,6 +109,10 @@ impl fmt::Display for Format {
         f.write_str(match self {
             Self::Table => "table",
             Self::ProxylessYaml => "proxyless-yaml",
+            Self::OfaYaml => "ofa-yaml",
+            Self::FbnetJson => "fbnet-json",
+            Self::Csv => "csv",
+            Self::RegressionJson => "regression-json",
         })
     }
 }
@@ -80,20 +134,83 @@ pub(crate) fn unknown(reason: String) -> TableError {
 
 #[cfg(test)]
 mod tests {
+    use op_catalog::{Op, SpaceDefinition};
+
     use super::*;
-    use crate::fixtures::{small_space, table_of};
-    use crate::proxyless_yaml::ExportedValue;
+    use crate::fixtures::{published, row, table_of};
+    use crate::{ImportOptions, LatencyModel, import};
+
+    /// A table with a row of every operation of its space, and a model.
+    fn table(space: &str) -> LatencyTable {
+        let space = SpaceDefinition::built_in(space).unwrap().build().unwrap();
+        let edges = space.edges().map(|edge| (0..edge.len()).map(|choice| choice as f64).collect());
+        let model = LatencyModel::of_weights(100.0, edges.collect()).unwrap();
+        let mut table = table_of(&space);
+        for key in space.placed_ops().into_iter().filter(|key| key.op() == Op::GlobalPool) {
+            table.insert(row(key, 0.05));
+        }
+        table.with_model(model).unwrap()
+    }
+
+    fn options(space: &str) -> ImportOptions {
+        let space = SpaceDefinition::built_in(space).ok();
+        ImportOptions { space, ..ImportOptions::default() }
+    }
 
     #[test]
-    fn formats_are_told_apart_by_their_content() {
-        let table = table_of(&small_space());
-        let json = table_json::print(&table).unwrap();
-        let yaml = proxyless_yaml::print(table.rows(), ExportedValue::Mean).unwrap().text;
-        for (text, format) in [(&json, Format::Table), (&yaml, Format::ProxylessYaml)] {
-            assert_eq!(Format::guess(text).unwrap(), format);
-            let read = format.parse(text, "fixture").unwrap();
-            assert!(read.rows().eq(table.rows()));
-            assert_eq!(read.context, table.context);
+    fn what_is_written_is_told_from_its_content_and_read() {
+        for name in ["proxyless-small", "ofa-mbv3", "fbnet"] {
+            for format in Format::ALL {
+                let written = format.export(&table(name), ExportedValue::Mean).unwrap();
+                if written.text.is_empty() {
+                    continue;
+                }
+                assert_eq!(Format::guess(&written.text).unwrap(), format);
+                let read = import::parse(&written.text, "fixture", &options(name)).unwrap();
+                assert_eq!(read.table.rows().len(), written.rows);
+                let again = format.export(&read.table, ExportedValue::Mean).unwrap();
+                assert_eq!(again.text, written.text, "{format}");
+                let twice = import::parse(&again.text, "fixture", &options(name)).unwrap();
+                assert_eq!(twice, read, "{format}");
+            }
+        }
+    }
+
+    #[test]
+    fn published_tables_survive_every_format_that_holds_their_keys() {
+        let files = [
+            ("proxylessnas_official/mobile_trim.yaml", Format::ProxylessYaml, ""),
+            ("ofa_note10/224_lookup_table.yaml", Format::OfaYaml, ""),
+            (
+                "tunas_pixel1/tunas_proxylessnas_search_pixel1.json",
+                Format::RegressionJson,
+                "tunas-proxyless",
+            ),
+        ];
+        for (path, own, space) in files {
+            let Some(text) = published(path) else { continue };
+            assert_eq!(Format::guess(&text).unwrap(), own);
+            let read = import::parse(&text, "x", &options(space)).unwrap();
+            for format in [own, Format::Table, Format::FbnetJson, Format::Csv] {
+                if read.table.rows().len() == 0 && format != own {
+                    continue;
+                }
+                let exported = format.export(&read.table, ExportedValue::Mean).unwrap();
+                assert_eq!(
+                    (exported.rows, &exported.left_out[..]),
+                    (read.table.rows().len(), &[][..])
+                );
+                let again = import::parse(&exported.text, "x", &options(space)).unwrap().table;
+                let means = |table: &LatencyTable| -> Vec<_> {
+                    table.rows().map(|row| (row.key, row.n, row.mean, row.headline())).collect()
+                };
+                assert_eq!(means(&again), means(&read.table), "{path} as {format}");
+                // A record has the deviation, whose square is the variance but for its last bit, and
+                // its shapes a batch.
+                if format != Format::FbnetJson {
+                    assert!(again == read.table, "{path} as {format}");
+                }
+            }
         }
     }
 
@@ -102,14 +219,15 @@ mod tests {
         for format in Format::ALL {
             assert_eq!(format.to_string().parse::<Format>().unwrap(), format);
         }
+        let known = "formats that can be read: table, proxyless-yaml, ofa-yaml, fbnet-json, csv, \
+                     regression-json";
         assert_eq!(
-            "csv".parse::<Format>().unwrap_err().to_string(),
-            "there is no format `csv`; formats that can be read: table, proxyless-yaml"
+            "tsv".parse::<Format>().unwrap_err().to_string(),
+            format!("there is no format `tsv`; {known}")
         );
         assert_eq!(
-            Format::guess("key,mean\nx,1\n").unwrap_err().to_string(),
-            "the content looks like no table that is known; formats that can be read: table, \
-             proxyless-yaml"
+            Format::guess("name,mean\nx,1\n").unwrap_err().to_string(),
+            format!("the content looks like no table that is known; {known}")
         );
     }
 }

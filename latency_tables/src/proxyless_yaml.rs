@@ -1,96 +1,34 @@
 //! ProxylessNAS' YAML is the format of the latency tables that its authors published: a key in words
 //! for each operation, and `count`, `mean` and `var` of its latency in milliseconds.
 
-use std::collections::BTreeMap;
+use op_catalog::{CatalogError, Expansion, MbConv, Op, PlacedOp, Shortcut};
 
-use op_catalog::{
-    CatalogError, Expansion, FeatureMap, MbConv, Milliseconds, Op, PlacedOp, Shortcut,
-};
-use serde::Deserialize;
-
-use crate::{TableError, TableRow};
+use crate::exported::{Exported, ExportedValue};
+use crate::listed_row::ListedRow;
+use crate::yaml_rows::{Dialect, Spread, convolution, split_key};
+use crate::{LatencyTable, TableError, TimeUnit};
 
 /// How the keys of the format begin.
 pub const KEY_STARTS: [&str; 4] =
     ["Conv-input:", "Conv_1-input:", "Logits-input:", "expanded_conv-input:"];
 
-/// What follows a key.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    count: u64,
-    mean: f64,
-    var: f64,
-}
+const DIALECT: Dialect =
+    Dialect { spread: Spread::Variance, read_key: parse_key, write_key: key_of };
 
-/// What the field `mean` of an exported row is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExportedValue {
-    /// The mean, as the field's name says.
-    Mean,
-    /// The headline value, which is what this project's own predictions add up.
-    Headline,
-}
-
-/// A table as text, and what the format has no key for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Exported {
-    /// The YAML.
-    pub text: String,
-    /// Operations that were left out, because the format has no key for them.
-    pub left_out: Vec<PlacedOp>,
-}
-
-/// Reads the rows.
+/// Reads the rows; their numbers are in this unit.
 ///
 /// # Errors
-/// Text that is not YAML, by its line; a row whose key or numbers cannot be, or that stands twice, by
-/// its key.
-pub fn parse(text: &str) -> Result<Vec<TableRow>, TableError> {
-    let options = serde_saphyr::options! { with_snippet: false };
-    let entries: BTreeMap<String, serde_json::Value> =
-        serde_saphyr::from_str_with_options(text, options).map_err(|error| TableError::Field {
-            place: "the YAML".to_owned(),
-            message: error.to_string(),
-        })?;
-    entries.into_iter().map(|(key, value)| parse_row(&key, value)).collect()
+/// What is wrong, by its line and value.
+pub(crate) fn parse(text: &str, unit: TimeUnit) -> Result<Vec<ListedRow>, TableError> {
+    DIALECT.parse(text, unit)
 }
 
-/// Writes rows, in the order of the format's keys.
+/// Writes the rows of a table, in the order of the format's keys.
 ///
 /// # Errors
 /// A row with a number that no measurement gives.
-pub fn print<'a>(
-    rows: impl IntoIterator<Item = &'a TableRow>,
-    value: ExportedValue,
-) -> Result<Exported, TableError> {
-    let mut entries = BTreeMap::new();
-    let mut left_out = Vec::new();
-    for row in rows {
-        row.check()?;
-        let mean = match value {
-            ExportedValue::Mean => row.mean.0,
-            ExportedValue::Headline => row.headline().0,
-        };
-        match key_of(&row.key) {
-            Some(key) => _ = entries.insert(key, Entry { count: row.n, mean, var: row.variance }),
-            None => left_out.push(row.key),
-        }
-    }
-    // Written as PyYAML writes it, which takes an exponent without a point for a text.
-    let text = entries.iter().fold(String::new(), |text, (key, Entry { count, mean, var })| {
-        text + &format!("{key}:\n  count: {count}\n  mean: {mean}\n  var: {var}\n")
-    });
-    Ok(Exported { text, left_out })
-}
-
-fn parse_row(key: &str, value: serde_json::Value) -> Result<TableRow, TableError> {
-    let refuse = |message: String| TableError::Field { place: format!("row `{key}`"), message };
-    let placed = parse_key(key).map_err(|error| refuse(error.to_string()))?;
-    let entry = Entry::deserialize(value).map_err(|error| refuse(error.to_string()))?;
-    let row = TableRow::imported(placed, entry.count, Milliseconds(entry.mean), entry.var);
-    row.check()?;
-    Ok(row)
+pub fn print(table: &LatencyTable, value: ExportedValue) -> Result<Exported, TableError> {
+    DIALECT.print(table, value)
 }
 
 /// Reads a key (`search/utils/latency_estimator.py` of mit-han-lab/proxylessnas). `idskip:1` says that
@@ -102,36 +40,26 @@ fn parse_key(key: &str) -> Result<PlacedOp, CatalogError> {
                    `Conv_1-…`, `Logits-input:7x7x1280-output:1000` or \
                    `expanded_conv-input:…-output:…-expand:6-kernel:3-stride:1-idskip:1`",
     };
-    let parts: Vec<&str> = key.split('-').collect();
-    let field = |part: Option<&&str>, name: &str| -> Option<String> {
-        part?.strip_prefix(name)?.strip_prefix(':').map(str::to_owned)
-    };
-    let input = field(parts.get(1), "input").ok_or_else(syntax)?;
-    let output = field(parts.get(2), "output").ok_or_else(syntax)?;
-    match (parts[0], parts.len()) {
-        ("Conv", 3) => convolution("conv-k3", &input, &output),
-        ("Conv_1", 3) => convolution("conv-k1", &input, &output),
-        ("Logits", 3) => format!("classifier-in{input}-out1x1x{output}-s1").parse(),
-        ("expanded_conv", 7) => {
-            let number =
-                |index: usize, name: &str| field(parts.get(index), name).ok_or_else(syntax);
-            let (expand, kernel) = (number(3, "expand")?, number(4, "kernel")?);
-            let skip = match number(6, "idskip")?.as_str() {
+    if let Some((kind, [input, output])) = split_key(key, ["input", "output"]) {
+        return match kind {
+            "Conv" => convolution("conv-k3", input, output),
+            "Conv_1" => convolution("conv-k1", input, output),
+            "Logits" => format!("classifier-in{input}-out1x1x{output}-s1").parse(),
+            _ => Err(syntax()),
+        };
+    }
+    let names = ["input", "output", "expand", "kernel", "stride", "idskip"];
+    match split_key(key, names) {
+        Some(("expanded_conv", [input, output, expand, kernel, stride, idskip])) => {
+            let skip = match idskip {
                 "0" => "",
                 "1" => "-skip",
                 _ => return Err(syntax()),
             };
-            let stride = number(5, "stride")?;
             format!("mbconv-k{kernel}-e{expand}-in{input}-out{output}-s{stride}{skip}").parse()
         }
         _ => Err(syntax()),
     }
-}
-
-fn convolution(op: &str, input: &str, output: &str) -> Result<PlacedOp, CatalogError> {
-    let (input, output): (FeatureMap, FeatureMap) = (input.parse()?, output.parse()?);
-    let stride = input.height().div_ceil(output.height());
-    format!("{op}-in{input}-out{output}-s{stride}").parse()
 }
 
 /// The key of an operation, if the format has one that is read as the same operation.
@@ -163,20 +91,24 @@ mod tests {
 
     use super::*;
     use crate::fixtures::{published, row};
-    use crate::{EdgeCosts, LatencyTable, TableContext};
+    use crate::{EdgeCosts, TableContext, listed_row};
 
     const OFFICIAL: &str = "proxylessnas_official/mobile_trim.yaml";
 
+    fn table(text: &str) -> Result<LatencyTable, TableError> {
+        listed_row::table(&parse(text, TimeUnit::Milliseconds)?, TableContext::named("pixel1"))
+    }
+
     fn reading(text: &str) -> String {
-        parse(text).unwrap_err().to_string()
+        table(text).unwrap_err().to_string()
     }
 
     #[test]
     fn the_published_table_is_read_whole_and_written_to_the_byte() {
         let Some(text) = published(OFFICIAL) else { return };
-        let rows = parse(&text).unwrap();
-        assert_eq!(rows.len(), 72);
-        let exported = print(&rows, ExportedValue::Mean).unwrap();
+        let table = table(&text).unwrap();
+        assert_eq!(table.rows().len(), 72);
+        let exported = print(&table, ExportedValue::Mean).unwrap();
         assert_eq!(exported.left_out, []);
         assert!(exported.text == text, "{}", exported.text);
     }
@@ -187,8 +119,7 @@ mod tests {
     fn the_published_table_prices_the_published_space_as_the_published_code_does() {
         let Some(text) = published(OFFICIAL) else { return };
         let space = SpaceDefinition::built_in("proxyless-mobile").unwrap().build().unwrap();
-        let mut table = LatencyTable::new(TableContext::named("pixel1"));
-        parse(&text).unwrap().into_iter().for_each(|row| table.insert(row));
+        let table = table(&text).unwrap();
         assert!(table.complete(&space));
         let costs = EdgeCosts::new(&space, &table).unwrap();
         let all = |choice: usize| {
@@ -241,35 +172,55 @@ mod tests {
             // From 5 to 2 rows is stride 3 for a reader of the key.
             "conv-k3-in5x5x3-out2x2x8-s4",
         ];
-        let rows = keys.map(|key| row(key.parse().unwrap(), 1.0));
+        let mut rows = LatencyTable::new(TableContext::named("pixel1"));
+        keys.iter().for_each(|key| rows.insert(row(key.parse().unwrap(), 1.0)));
         let exported = print(&rows, ExportedValue::Mean).unwrap();
         let left_out: Vec<String> = exported.left_out.iter().map(ToString::to_string).collect();
-        assert_eq!(left_out, keys[1..]);
-        assert_eq!(parse(&exported.text).unwrap(), rows[..1]);
+        let mut expected = keys[1..].to_vec();
+        expected.sort_by_key(|key| key.parse::<PlacedOp>().unwrap());
+        assert_eq!(left_out, expected);
+        let read = table(&exported.text).unwrap();
+        assert!(read.rows().map(|row| row.key.to_string()).eq([keys[0]]));
     }
 
     #[test]
-    fn wrong_rows_are_refused_by_their_keys() {
+    fn wrong_rows_are_refused_by_line_field_and_value() {
         let key = "Logits-input:7x7x1280-output:1000";
+        let first = "Conv_1-input:7x7x320-output:7x7x1280:\n  count: 1\n  mean: 1.0\n  var: 0.1\n";
         for (body, message) in [
-            ("{count: 1, mean: 2.0}", "missing field `var`"),
+            ("{count: 1, mean: 2.0}", "line 5, var of `KEY`: the field is missing"),
             (
                 "{count: 1, mean: 2.0, std: 0.1}",
-                "unknown field `std`, expected one of `count`, `mean`, `var`",
+                "line 5, std of `KEY`: there is no such field; there are: count, mean, var",
             ),
-            ("{count: 1, mean: fast, var: 0.1}", "invalid type: string \"fast\", expected f64"),
-            ("{count: -1, mean: 1.0, var: 0.1}", "invalid value: integer `-1`, expected u64"),
+            ("{count: 1, mean: 2.0, mean: 0.1}", "line 5, mean of `KEY`: the field stands twice"),
+            (
+                "\n  count: 1\n  mean: 0.123abc\n  var: 0.1",
+                "line 7, mean of `KEY`: `0.123abc` is not a number",
+            ),
+            (
+                "\n  count: -1\n  mean: 1.0\n  var: 0.1",
+                "line 6, count of `KEY`: `-1` is not a whole number from 1",
+            ),
+            (
+                "\n  count: 1\n  mean: -2.0\n  var: 0.1",
+                "line 7, mean of `KEY`: `-2.0` is negative, which no measured time is",
+            ),
+            (
+                "\n  count: 1\n  mean: .nan\n  var: 0.1",
+                "line 7, mean of `KEY`: `.nan` is not a finite number",
+            ),
+            (
+                "\n  count: 1\n  mean: 1.0\n  var: .inf",
+                "line 8, var of `KEY`: `.inf` is not a finite number",
+            ),
+            ("\n  count: 1\n  mean: null\n  var: 0.1", "line 5, mean of `KEY`: it is null"),
         ] {
-            assert_eq!(reading(&format!("{key}: {body}")), format!("row `{key}`: {message}"));
+            let text = format!("{first}{key}: {body}\n");
+            assert_eq!(reading(&text), message.replace("KEY", key), "{text}");
         }
-        assert_eq!(
-            reading(&format!("{key}: {{count: 1, mean: -2.0, var: 0.1}}")),
-            "row `classifier-in7x7x1280-out1x1x1000-s1`: mean is -2, but must be finite and not negative"
-        );
-        assert_eq!(
-            reading(&format!("{key}: {{count: 1, mean: .nan, var: 0.1}}")),
-            "the YAML: non-finite float `.nan` rejected by the configured policy at line 1, column 53"
-        );
+        assert!(reading(&format!("{first}{key}: [1]")).contains("line 5, column "));
+        assert_eq!(reading(""), "the file: there is no row in it");
     }
 
     #[test]
@@ -279,19 +230,23 @@ mod tests {
             "expanded_conv-input:7x7x8-output:7x7x8-expand:24-kernel:3-stride:1-idskip:1-se:0-hs:0",
             "AvgPool2D-input:7x7x1152-output:1x1x1152",
         ] {
-            assert!(reading(&format!("{key}: {values}")).starts_with(&format!("row `{key}`: ")));
+            let start = format!("line 1, the key: `{key}` is not a key of ProxylessNAS such as ");
+            assert!(reading(&format!("{key}: {values}")).starts_with(&start));
         }
         assert_eq!(
             reading(&format!("Conv-input:4x4x3-output:3x3x8: {values}")),
-            "row `Conv-input:4x4x3-output:3x3x8`: `conv-k3` cannot be placed at 4x4x3 with stride 2: \
+            "line 1, the key: `conv-k3` cannot be placed at 4x4x3 with stride 2: \
              it gives 2x2x8, not 3x3x8"
         );
     }
 
     #[test]
-    fn a_row_that_stands_twice_is_refused() {
+    fn a_row_that_stands_twice_is_refused_by_both_lines() {
         let line = "Logits-input:7x7x1280-output:1000: {count: 1, mean: 1.0, var: 0.1}\n";
-        assert!(reading(&line.repeat(2)).contains("duplicate"), "{}", reading(&line.repeat(2)));
+        assert_eq!(
+            reading(&format!("{line}# again\n{line}")),
+            "line 3, `Logits-input:7x7x1280-output:1000`: it stands twice, first on line 1"
+        );
     }
 
     proptest! {
@@ -300,17 +255,15 @@ mod tests {
             key in "(Conv|Conv_1|Logits|expanded_conv)-input:[0-9x]{1,9}-output:[0-9x]{1,9}(-expand:[0-9.]{1,4}-kernel:[0-9]{1,3}-stride:[0-9]{1,2}-idskip:[01])?",
             mean in any::<f64>(),
         ) {
-            if let Ok(rows) = parse(&format!("{key}: {{count: 1, mean: {mean}, var: 0.0}}")) {
-                let again = print(&rows, ExportedValue::Headline).unwrap();
-                prop_assert_eq!(parse(&again.text).unwrap(), rows);
+            if let Ok(read) = table(&format!("{key}: {{count: 1, mean: {mean}, var: 0.0}}")) {
+                let again = print(&read, ExportedValue::Headline).unwrap();
+                prop_assert_eq!(table(&again.text).unwrap(), read);
             }
         }
 
         #[test]
         fn arbitrary_yaml_is_refused_without_panic(text in "[ -~\n]{0,80}") {
-            if let Ok(rows) = parse(&text) {
-                prop_assert!(rows.is_empty());
-            }
+            prop_assert!(table(&text).is_err());
         }
     }
 }

@@ -25,11 +25,11 @@ pub struct TableRow {
     /// Median.
     pub p50: Option<Milliseconds>,
     /// Mean.
-    pub mean: Milliseconds,
+    pub mean: Option<Milliseconds>,
     /// 90th percentile.
     pub p90: Option<Milliseconds>,
     /// Variance of the samples in square milliseconds.
-    pub variance: f64,
+    pub variance: Option<f64>,
     /// CPU time of the measuring thread.
     pub thread_cpu: Option<ThreadCpu>,
     /// The value that predictions add up.
@@ -96,6 +96,8 @@ pub enum RowStatistic {
     ThreadCpuP50,
     /// Mean, of a table that publishes nothing else.
     Mean,
+    /// A latency of which the table does not say what statistic it is.
+    Unstated,
     /// No statistic: an estimate from the table's other rows.
     Estimated,
 }
@@ -110,9 +112,9 @@ impl TableRow {
             min: Some(measurement.min),
             p10: Some(measurement.p10),
             p50: Some(measurement.p50),
-            mean: measurement.mean,
+            mean: Some(measurement.mean),
             p90: Some(measurement.p90),
-            variance: measurement.variance,
+            variance: Some(measurement.variance),
             thread_cpu: measurement.thread_cpu,
             headline: RowHeadline::from(&measurement.headline),
             clean_fraction: measurement.clean_fraction,
@@ -130,25 +132,38 @@ impl TableRow {
     /// The row of a published table: `n` samples, their mean and their variance in square
     /// milliseconds. Its headline is the mean.
     pub fn imported(key: PlacedOp, n: u64, mean: Milliseconds, variance: f64) -> Self {
+        let row = Self::of_latency(key, RowStatistic::Mean, mean);
+        Self { n, mean: Some(mean), variance: Some(variance), ..row }
+    }
+
+    /// The row of a table that tells one latency and no more: one sample.
+    pub fn of_latency(key: PlacedOp, statistic: RowStatistic, value: Milliseconds) -> Self {
+        let reason = match statistic {
+            RowStatistic::Mean => "the published table has no other statistic",
+            RowStatistic::WallP50 => "the published table has the median",
+            RowStatistic::ThreadCpuP50 => "the published table says so",
+            RowStatistic::Unstated => "the table does not say which statistic it is",
+            RowStatistic::Estimated => "the table says that it is an estimate",
+        };
         let headline = RowHeadline {
-            statistic: RowStatistic::Mean,
-            value: mean,
+            statistic,
+            value,
             ci_low: None,
             ci_high: None,
             confidence: None,
             relative_error: None,
-            reason: "the published table has no other statistic".to_owned(),
+            reason: reason.to_owned(),
         };
         Self {
             key,
             source: RowSource::Imported,
-            n,
+            n: 1,
             min: None,
             p10: None,
             p50: None,
-            mean,
+            mean: None,
             p90: None,
-            variance,
+            variance: None,
             thread_cpu: None,
             headline,
             clean_fraction: None,
@@ -182,7 +197,8 @@ impl TableRow {
             relative_error: (value.0 > 0.0).then(|| (high.0 - low.0) / 2.0 / value.0),
             reason,
         };
-        Self { source: RowSource::Estimated, headline, ..Self::imported(key, 0, value, 0.0) }
+        let bare = Self::of_latency(key, RowStatistic::Estimated, value);
+        Self { source: RowSource::Estimated, n: 0, headline, ..bare }
     }
 
     /// The value that predictions add up.
@@ -240,7 +256,7 @@ impl TableRow {
             ("min", self.min),
             ("p10", self.p10),
             ("p50", self.p50),
-            ("mean", Some(self.mean)),
+            ("mean", self.mean),
             ("p90", self.p90),
             ("thread_cpu.min", thread_cpu.map(|cpu| cpu.min)),
             ("thread_cpu.p10", thread_cpu.map(|cpu| cpu.p10)),
@@ -252,7 +268,7 @@ impl TableRow {
             ("preparation", self.preparation),
         ];
         let plain = [
-            ("variance", Some(self.variance)),
+            ("variance", self.variance),
             ("headline.confidence", headline.confidence),
             ("headline.relative_error", headline.relative_error),
             ("clean_fraction", self.clean_fraction),

@@ -61,6 +61,10 @@ pub fn parse(text: &str) -> Result<LatencyTable, TableError> {
         for (name, _) in absent.into_iter().filter(|(_, is_absent)| *is_absent) {
             fields.shift_remove(name);
         }
+        let context = fields.get_mut("context").and_then(Value::as_object_mut);
+        if let (Some(context), None) = (context, &document.context.rescaled) {
+            context.shift_remove("rescaled");
+        }
     }
     check_fields(&value, &document)?;
     let mut table = LatencyTable::new(document.context);
@@ -178,7 +182,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::fixtures::{measured_row, row};
+    use crate::fixtures::{estimated_row, measured_row, row};
 
     const KEY: &str = "conv-k3-in8x8x3-out4x4x8-s2";
 
@@ -263,7 +267,8 @@ mod tests {
 
     #[test]
     fn what_is_no_table_is_refused_with_the_formats_that_are_read() {
-        let known = "; formats that can be read: table, proxyless-yaml";
+        let known = "; formats that can be read: table, proxyless-yaml, ofa-yaml, fbnet-json, csv, \
+                     regression-json";
         assert_eq!(
             parse("{}").unwrap_err().to_string(),
             format!("the file is JSON without `\"format\": \"latency-table\"`{known}")
@@ -313,9 +318,9 @@ mod tests {
                 "rows[0].key: kernel is 4, but must be odd and at most 31".to_owned(),
             ),
             (
-                "\"mean\": 0.125",
-                "\"mean\": null",
-                "rows[0].mean: invalid type: null, expected f64".to_owned(),
+                "\"value\": 0.125",
+                "\"value\": null",
+                "rows[0].headline.value: invalid type: null, expected f64".to_owned(),
             ),
             (
                 "\"mean\": 0.125",
@@ -345,6 +350,20 @@ mod tests {
     fn an_operation_stands_once_whether_measured_or_failed() {
         for other in ["conv-k3-in8x8x4-out4x4x8-s2", "conv-k3-in8x8x5-out4x4x8-s2"] {
             assert_eq!(complaint(other, KEY), format!("the row `{KEY}` stands twice"));
+        }
+    }
+
+    #[test]
+    fn an_estimate_has_no_samples_and_nothing_else_has_none() {
+        let mut table = table();
+        table.insert(estimated_row("conv-k3-in8x8x6-out4x4x8-s2".parse().unwrap(), 2.0));
+        let text = print(&table).unwrap();
+        assert_eq!(parse(&text).unwrap(), table);
+        for (from, to) in
+            [("\"source\": \"estimated\"", "\"source\": \"measured\""), ("\"n\": 0", "\"n\": 1")]
+        {
+            let message = parse(&text.replacen(from, to, 1)).unwrap_err().to_string();
+            assert!(message.contains("n is 0") || message.contains("estimate"), "{message}");
         }
     }
 

@@ -108,11 +108,12 @@ pub struct StageDefinition {
 }
 
 /// The built-in spaces: names and TOML.
-const BUILT_IN: [(&str, &str); 4] = [
+const BUILT_IN: [(&str, &str); 5] = [
     ("proxyless-mobile", include_str!("../spaces/proxyless-mobile.toml")),
     ("proxyless-small", include_str!("../spaces/proxyless-small.toml")),
     ("ofa-mbv3", include_str!("../spaces/ofa-mbv3.toml")),
     ("fbnet", include_str!("../spaces/fbnet.toml")),
+    ("tunas-proxyless", include_str!("../spaces/tunas-proxyless.toml")),
 ];
 
 impl SpaceDefinition {
@@ -209,7 +210,7 @@ mod tests {
         }
         assert_eq!(
             SpaceDefinition::built_in("proxyless").unwrap_err().to_string(),
-            "there is no search space named `proxyless`; there are: proxyless-mobile, proxyless-small, ofa-mbv3, fbnet"
+            "there is no search space named `proxyless`; there are: proxyless-mobile, proxyless-small, ofa-mbv3, fbnet, tunas-proxyless"
         );
     }
 

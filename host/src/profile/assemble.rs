@@ -46,7 +46,7 @@ pub(crate) fn rows(ended: &Ended, space: &SearchSpace, journal: &Journal) -> Lat
     table
 }
 
-/// The same table with the networks so far, and the time and canaries of measuring them.
+/// The same table with more networks, and the time and canaries of measuring them.
 pub(crate) fn with_networks(
     table: LatencyTable,
     planned: &[PlannedNetwork],
@@ -58,7 +58,9 @@ pub(crate) fn with_networks(
         let measurement = row.measurement()?;
         Some(NetworkRow::from_measurement(&network.architecture, network.role, measurement))
     };
-    let mut table = table.with_networks(journal.rows().filter_map(row_of).collect())?;
+    let earlier = table.networks().iter().cloned();
+    let networks = earlier.chain(journal.rows().filter_map(row_of)).collect();
+    let mut table = table.with_networks(networks)?;
     if let Some(status) = ended.status() {
         add_time(&mut table.context, status);
     }

@@ -37,28 +37,39 @@ pub(crate) fn operations(args: &ProfileArgs, space: &SearchSpace) -> JobRequest 
     request(args, protocol, space.placed_ops().into_iter().map(item).collect())
 }
 
-/// Whole networks. A fit takes many of them, and what each adds is limited by where its memory happens
-/// to lie: so each is visited a few times only, and may stay less certain than an operation.
+/// Whole networks of one role. A visit of a network is worth as much as another network where many are
+/// fitted together, so those are visited a few times each; what errors are stated on is visited more
+/// often. Loading a network takes as long as running it several times, and how long its runs take
+/// depends on where its memory happens to lie, so a visit is short and the target is a number of visits.
 pub(crate) fn networks(
     args: &ProfileArgs,
     space: &SearchSpace,
     planned: &[PlannedNetwork],
+    role: NetworkRole,
 ) -> anyhow::Result<JobRequest> {
     let item = |network: &PlannedNetwork| {
         let blocks = space.network(&network.architecture)?.blocks().to_vec();
         Ok(Item { id: network.id.clone(), blocks })
     };
+    let instantiations = match role {
+        NetworkRole::Fit => 3,
+        NetworkRole::HeldOut => 8,
+    };
     let protocol = MeasuringProtocol {
         shuffle_seed: args.seed,
-        instantiations: 4,
+        warm_up_min: Milliseconds(0.0),
+        warm_up_runs: 1,
+        visit_samples: 6,
+        instantiations,
         min_time: Milliseconds(0.0),
-        min_samples: 12,
-        target_relative_error: 0.02,
-        // Four visits reach 87.5 %.
-        confidence: 0.8,
+        min_samples: 6 * instantiations,
+        target_relative_error: 1.0,
+        // Reached with three visits: the interval says what confidence it has.
+        confidence: 0.75,
         ..MeasuringProtocol::standard()
     };
-    let items: anyhow::Result<Vec<Item>> = planned.iter().map(item).collect();
+    let of_role = planned.iter().filter(|network| network.role == role);
+    let items: anyhow::Result<Vec<Item>> = of_role.map(item).collect();
     Ok(request(args, protocol, items?))
 }
 

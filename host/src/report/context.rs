@@ -1,6 +1,6 @@
 //! The context of a table in a few lines: what a reader needs to know before the numbers.
 
-use latency_tables::{EdgeCosts, LatencyTable, TableContext, TableRow};
+use latency_tables::{EdgeCosts, LatencyTable, RowSource, TableContext, TableRow};
 use op_catalog::wire::{DeviceInfo, MeasuringProtocol};
 
 use crate::report;
@@ -12,6 +12,10 @@ pub(crate) fn lines(table: &LatencyTable) -> String {
     lines.extend(runtime(context).map(|text| format!("runtime   {text}")));
     lines.extend(context.protocol.as_ref().map(|text| format!("protocol  {}", protocol(text))));
     lines.extend(measured(context).map(|text| format!("measured  {text}")));
+    lines.extend(context.rescaled.as_ref().map(|note| {
+        let when = note.rescaled_at.as_ref().map_or_else(String::new, |when| format!(", {when}"));
+        format!("rescaled  every time is {:.4} of what was measured{when}", note.factor)
+    }));
     lines.extend(table.space().map(|space| format!("space     {}", space.name())));
     lines.join("\n")
 }
@@ -24,15 +28,32 @@ pub(crate) fn title(context: &TableContext) -> String {
     }
 }
 
+/// Numbers of rows of each kind, and when they were measured: a line under a picture's title.
+pub(crate) fn summary(table: &LatencyTable) -> String {
+    let space = table.space().map(|space| format!("space {}", space.name()));
+    let parts = space.into_iter().chain([rows(table, table.rows().len())]);
+    parts.chain(measured(&table.context)).collect::<Vec<_>>().join("; ")
+}
+
 /// Numbers of rows of each kind, so many of them shown, and, where the table covers its space, the
 /// latencies of its networks.
 pub(crate) fn totals(table: &LatencyTable, shown: usize) -> String {
+    let rows = format!("rows      {}", rows(table, shown));
+    match networks(table) {
+        Some(networks) => format!("{rows}\n{networks}"),
+        None => rows,
+    }
+}
+
+/// `70 rows, 2 flagged, 1 failed`.
+fn rows(table: &LatencyTable, shown: usize) -> String {
     let number = |wanted: fn(&TableRow) -> bool| table.rows().filter(|row| wanted(row)).count();
     let mut parts = vec![report::count(table.rows().len(), "row")];
     let kinds = [
         ("not converged", number(|row| row.converged == Some(false))),
         ("flagged", number(|row| !row.flags.is_empty())),
-        ("imported", number(|row| row.converged.is_none())),
+        ("imported", number(|row| row.source == RowSource::Imported)),
+        ("estimated", table.estimated().count()),
         ("failed", table.failed().len()),
     ];
     parts.extend(
@@ -44,11 +65,7 @@ pub(crate) fn totals(table: &LatencyTable, shown: usize) -> String {
     if shown < table.rows().len() {
         parts.push(format!("{shown} shown"));
     }
-    let rows = format!("rows      {}", parts.join(", "));
-    match networks(table) {
-        Some(networks) => format!("{rows}\n{networks}"),
-        None => rows,
-    }
+    parts.join(", ")
 }
 
 fn networks(table: &LatencyTable) -> Option<String> {

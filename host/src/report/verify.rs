@@ -15,8 +15,14 @@ pub(crate) struct VerifiedNetwork {
     pub(crate) name: String,
     /// Where it comes from.
     pub(crate) kind: NetworkKind,
-    /// Sum of its rows in the table.
+    /// What the table predicts: by its model, or else the sum of its rows.
     pub(crate) predicted: Milliseconds,
+    /// The sum of its rows, isolated operations; `None` where the table lacks some.
+    pub(crate) sum: Option<Milliseconds>,
+    /// Interval that holds the measured value with probability 90 %, by what predicted it.
+    pub(crate) predicted_interval90: Option<(Milliseconds, Milliseconds)>,
+    /// Standard error of the prediction.
+    pub(crate) predicted_stderr: Option<Milliseconds>,
     /// Headline value of the whole network on the device.
     pub(crate) measured: Milliseconds,
     /// Lower end of the measured value's confidence interval.
@@ -73,6 +79,9 @@ impl VerifyReport {
                 "name": network.name,
                 "kind": network.kind,
                 "predicted_ms": network.predicted,
+                "predicted_stderr_ms": network.predicted_stderr,
+                "predicted_interval90_ms": network.predicted_interval90.map(|(low, high)| [low, high]),
+                "sum_ms": network.sum,
                 "measured_ms": network.measured,
                 "measured_ci_low_ms": network.ci_low,
                 "measured_ci_high_ms": network.ci_high,
@@ -88,7 +97,42 @@ impl VerifyReport {
             "spearman": of(|agreement| agreement.spearman),
             "kendall": of(|agreement| agreement.kendall),
             "bias_percent": of(|agreement| Some(agreement.bias_percent)),
+            "max_percent": self.max_percent(),
+            "coverage90_percent": self.coverage90_percent(),
+            "sum_mape_percent": self.sums().map(|agreement| agreement.mape_percent),
         })
+    }
+
+    /// The largest absolute error.
+    fn max_percent(&self) -> Option<f64> {
+        self.networks.iter().map(|network| network.error_percent().abs()).reduce(f64::max)
+    }
+
+    /// Share of the networks that were measured inside the interval that was predicted with 90 %;
+    /// `None` where a prediction has none.
+    fn coverage90_percent(&self) -> Option<f64> {
+        let inside: Option<Vec<bool>> = self
+            .networks
+            .iter()
+            .map(|network| {
+                let (low, high) = network.predicted_interval90?;
+                Some((low..=high).contains(&network.measured))
+            })
+            .collect();
+        let inside = inside.filter(|inside| !inside.is_empty())?;
+        let count = inside.iter().filter(|is_inside| **is_inside).count();
+        Some(100.0 * count as f64 / inside.len() as f64)
+    }
+
+    /// The agreement of the sums of isolated operations, where something else predicted.
+    fn sums(&self) -> Option<Agreement> {
+        let points: Option<Vec<Point>> = self
+            .networks
+            .iter()
+            .map(|network| Some(Point { predicted: network.sum?, measured: network.measured }))
+            .collect();
+        let differ = self.networks.iter().any(|network| network.sum != Some(network.predicted));
+        points.filter(|_| differ).and_then(|points| Agreement::of(&points))
     }
 
     /// The report for people.
@@ -112,7 +156,19 @@ impl VerifyReport {
                 if network.converged { String::new() } else { "not converged".to_owned() },
             ]);
         }
-        format!("{}\n\n{}\n", table.trim_fmt(), self.summary())
+        let mut text = format!("{}\n\n{}\n", table.trim_fmt(), self.summary());
+        if let Some((coverage, largest)) = self.coverage90_percent().zip(self.max_percent()) {
+            text += &format!(
+                "largest error {largest:.2} %; {coverage:.0} % measured inside their predicted 90 % interval\n"
+            );
+        }
+        if let Some(sums) = self.sums() {
+            text += &format!(
+                "sums of isolated operations alone: MAPE {:.2} %, bias {:+.2} %\n",
+                sums.mape_percent, sums.bias_percent
+            );
+        }
+        text
     }
 
     /// One line of agreement.
@@ -154,6 +210,9 @@ pub(crate) mod tests {
                 NetworkKind::Reference
             },
             predicted: Milliseconds(predicted),
+            sum: Some(Milliseconds(predicted)),
+            predicted_interval90: None,
+            predicted_stderr: None,
             measured: Milliseconds(measured),
             ci_low: Milliseconds(measured * 0.99),
             ci_high: Milliseconds(measured * 1.01),
@@ -192,6 +251,8 @@ pub(crate) mod tests {
                 "name",
                 "kind",
                 "predicted_ms",
+                "predicted_stderr_ms",
+                "predicted_interval90_ms",
                 "measured_ms",
                 "measured_ci_low_ms",
                 "measured_ci_high_ms",
@@ -200,6 +261,17 @@ pub(crate) mod tests {
             ]
         );
         assert_eq!(json["spearman"], 1.0);
+    }
+
+    #[test]
+    fn the_json_has_what_a_prediction_says_of_itself_or_null() {
+        let mut networks = networks();
+        networks[0].predicted_interval90 = Some((Milliseconds(18.0), Milliseconds(21.0)));
+        networks[0].predicted_stderr = Some(Milliseconds(0.75));
+        let json = verify(&networks).to_json();
+        assert_eq!(json["networks"][0]["predicted_interval90_ms"], json!([18.0, 21.0]));
+        assert_eq!(json["networks"][0]["predicted_stderr_ms"], 0.75);
+        assert_eq!(json["networks"][1]["predicted_interval90_ms"], Value::Null);
     }
 
     #[test]

@@ -5,8 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
-use latency_tables::proxyless_yaml::{Exported, ExportedValue};
-use latency_tables::{LatencyTable, csv, file, proxyless_yaml};
+use latency_tables::{Exported, ExportedValue, Format, file};
 use serde_json::json;
 
 use crate::{output, report, resolve};
@@ -17,13 +16,13 @@ pub(crate) struct ExportArgs {
     /// The latency table
     #[arg(value_name = "FILE")]
     table: PathBuf,
-    /// The format to write
-    #[arg(long, value_enum)]
-    format: ExportFormat,
+    /// The format to write: proxyless-yaml, ofa-yaml, fbnet-json, csv, regression-json or table
+    #[arg(long)]
+    format: Format,
     /// The file to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// What `mean` is in the YAML
+    /// What `mean` is in a YAML
     #[arg(long, value_enum, default_value = "mean")]
     value: Value,
     /// Print JSON
@@ -31,16 +30,7 @@ pub(crate) struct ExportArgs {
     json: bool,
 }
 
-/// Formats that are written for others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum ExportFormat {
-    /// ProxylessNAS' own, for its search code
-    ProxylessYaml,
-    /// For spreadsheets and data frames
-    Csv,
-}
-
-/// What the YAML gives as the mean.
+/// What a YAML gives as the mean.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Value {
     /// The mean wall time
@@ -52,46 +42,43 @@ enum Value {
 /// Runs the command.
 pub(crate) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
     let table = resolve::table(&args.table)?;
-    let Exported { text, left_out } = export(&table, args)?;
-    let written = table.rows().len() - left_out.len();
-    if written == 0 {
+    let value = match args.value {
+        Value::Mean => ExportedValue::Mean,
+        Value::Headline => ExportedValue::Headline,
+    };
+    let Exported { text, rows, left_out, lost } = args.format.export(&table, value)?;
+    if rows == 0 && args.format != Format::RegressionJson {
         return Err(anyhow!("the table has no row that the format can hold"));
     }
     file::write_text(&args.out, &text)?;
     if args.json {
-        output::json(&json!({"out": args.out, "rows": written, "left_out": left_out}))?;
-    } else {
-        output::note(&format!("{}: {}", args.out.display(), report::count(written, "row")));
-        for key in left_out {
-            output::note(&format!("left out, for the format has no key for it: {key}"));
-        }
+        output::json(&json!({"out": args.out, "rows": rows, "left_out": left_out, "lost": lost}))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let written = match args.format {
+        Format::RegressionJson => "the model".to_owned(),
+        _ => report::count(rows, "row"),
+    };
+    output::note(&format!("{}: {written}", args.out.display()));
+    for key in left_out {
+        output::note(&format!("left out, for the format has no key for it: {key}"));
+    }
+    for content in lost {
+        output::note(&format!("left out, for the format has no place for it: {content}"));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn export(table: &LatencyTable, args: &ExportArgs) -> anyhow::Result<Exported> {
-    Ok(match args.format {
-        ExportFormat::Csv => Exported { text: csv::print(table)?, left_out: Vec::new() },
-        ExportFormat::ProxylessYaml => {
-            let value = match args.value {
-                Value::Mean => ExportedValue::Mean,
-                Value::Headline => ExportedValue::Headline,
-            };
-            proxyless_yaml::print(table.rows(), value)?
-        }
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
 
-    use latency_tables::TableContext;
+    use latency_tables::{LatencyTable, TableContext};
 
     use super::*;
     use crate::table_commands::fixtures::row;
 
-    fn exported(keys: &[&str], format: ExportFormat) -> anyhow::Result<String> {
+    fn exported(keys: &[&str], format: Format) -> anyhow::Result<String> {
         let folder = tempfile::tempdir()?;
         let (path, out) = (folder.path().join("table.json"), folder.path().join("out"));
         let mut table = LatencyTable::new(TableContext::named("x"));
@@ -112,15 +99,20 @@ mod tests {
     #[test]
     fn each_format_is_written() {
         let keys = ["conv-k1-in7x7x320-out7x7x1280-s1", "maxpool-k2-in8x8x4-out4x4x4-s2"];
-        let yaml = exported(&keys, ExportFormat::ProxylessYaml).unwrap();
+        let yaml = exported(&keys, Format::ProxylessYaml).unwrap();
         assert!(yaml.starts_with("Conv_1-input:7x7x320-output:7x7x1280:\n  count: "), "{yaml}");
         assert_eq!(yaml.lines().count(), 4);
-        assert_eq!(exported(&keys, ExportFormat::Csv).unwrap().lines().count(), 3);
+        assert_eq!(exported(&keys, Format::Csv).unwrap().lines().count(), 3);
+        assert_eq!(exported(&keys, Format::FbnetJson).unwrap().lines().count(), 4);
+        let table = exported(&keys, Format::Table).unwrap();
+        assert!(table.contains("\"format\": \"latency-table\""), "{table}");
+        let error = exported(&keys, Format::RegressionJson).unwrap_err();
+        assert_eq!(error.to_string(), "the model: the table has none; the format is one");
     }
 
     #[test]
     fn a_table_of_which_nothing_can_be_held_is_an_error() {
-        let error = exported(&["maxpool-k2-in8x8x4-out4x4x4-s2"], ExportFormat::ProxylessYaml);
+        let error = exported(&["maxpool-k2-in8x8x4-out4x4x4-s2"], Format::ProxylessYaml);
         assert_eq!(error.unwrap_err().to_string(), "the table has no row that the format can hold");
     }
 }

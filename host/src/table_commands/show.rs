@@ -1,14 +1,15 @@
 //! `host table show`: a table for people, or its rows for programs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use latency_tables::{LatencyTable, TableRow, table_json};
+use latency_tables::{LatencyTable, RowSource, TableRow, table_json};
 use serde_json::json;
 
 use crate::report::Column::{Number, Text};
-use crate::report::context;
+use crate::report::table_picture::TablePicture;
+use crate::report::{context, picture};
 use crate::{output, report, resolve};
 
 /// Arguments of `host table show`.
@@ -26,6 +27,9 @@ pub(crate) struct ShowArgs {
     /// Only rows of this kind
     #[arg(long, value_enum)]
     only: Option<Doubt>,
+    /// Draw all rows, and how steady the device was: NAME.svg, NAME.png, or NAME for both
+    #[arg(long, value_name = "OUT")]
+    plot: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -51,10 +55,13 @@ enum Doubt {
     Flagged,
     /// It missed a stop condition
     Unconverged,
+    /// Nobody measured it
+    Estimated,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &ShowArgs) -> anyhow::Result<ExitCode> {
+    args.plot.as_deref().map_or(Ok(()), picture::check)?;
     let table = resolve::table(&args.table)?;
     let rows = selected(&table, args);
     if args.json {
@@ -68,7 +75,18 @@ pub(crate) fn run(args: &ShowArgs) -> anyhow::Result<ExitCode> {
     } else {
         output::data(&text(&table, &rows))?;
     }
+    args.plot.as_deref().map_or(Ok(()), |path| plot(path, &table))?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn plot(path: &Path, table: &LatencyTable) -> anyhow::Result<()> {
+    let drawing = TablePicture::of(table);
+    if !drawing.has_trace() {
+        let name = &table.context.device_name;
+        output::note(&format!("`{name}` has no canary: only its rows are drawn"));
+    }
+    picture::tell(&picture::write(path, &drawing)?);
+    Ok(())
 }
 
 fn selected<'a>(table: &'a LatencyTable, args: &ShowArgs) -> Vec<&'a TableRow> {
@@ -78,6 +96,7 @@ fn selected<'a>(table: &'a LatencyTable, args: &ShowArgs) -> Vec<&'a TableRow> {
             None => true,
             Some(Doubt::Flagged) => !row.flags.is_empty(),
             Some(Doubt::Unconverged) => row.converged == Some(false),
+            Some(Doubt::Estimated) => row.source == RowSource::Estimated,
         };
         doubtful && row.key.to_string().contains(filter)
     };
@@ -131,13 +150,15 @@ fn text(table: &LatencyTable, rows: &[&TableRow]) -> String {
 /// What makes a row doubtful, in words.
 fn doubts(row: &TableRow) -> String {
     let missed = row.unmet.iter().map(|condition| format!("missed {}", report::name_of(condition)));
-    row.flags.iter().map(report::name_of).chain(missed).collect::<Vec<_>>().join(", ")
+    let estimated = (row.source == RowSource::Estimated).then(|| "estimated".to_owned());
+    let doubts = estimated.into_iter().chain(row.flags.iter().map(report::name_of)).chain(missed);
+    doubts.collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table_commands::fixtures::{doubtful_table, table};
+    use crate::table_commands::fixtures::{doubtful_table, estimated_row, table};
 
     fn show(
         table: &LatencyTable,
@@ -146,7 +167,7 @@ mod tests {
         only: Option<Doubt>,
     ) -> String {
         let filter = filter.map(str::to_owned);
-        let args = ShowArgs { table: PathBuf::new(), sort, filter, only, json: false };
+        let args = ShowArgs { table: PathBuf::new(), sort, filter, only, plot: None, json: false };
         text(table, &selected(table, &args))
     }
 
@@ -181,9 +202,27 @@ mod tests {
     }
 
     #[test]
+    fn estimated_rows_are_marked_and_counted() {
+        let mut table = doubtful_table();
+        table.insert(estimated_row("conv-k3-in8x8x3-out4x4x8-s2".parse().unwrap(), 1.0));
+        let shown = show(&table, SortKey::Key, None, Some(Doubt::Estimated));
+        let row = shown.lines().find(|line| line.starts_with("conv-k3")).unwrap();
+        assert!(row.ends_with("10.00     -     -     -   0   estimated"), "{row}");
+        assert!(!shown.contains("mbconv-k5-e3-in"), "{shown}");
+        assert!(shown.contains(", 1 estimated, 1 failed, 1 shown"), "{shown}");
+    }
+
+    #[test]
     fn a_complete_table_says_between_which_latencies_its_space_lies() {
         let shown = show(&table(), SortKey::Key, None, None);
         let last = shown.lines().last().unwrap();
         assert!(last.starts_with("networks  of proxyless-small: "), "{last}");
+    }
+
+    #[test]
+    fn a_table_without_a_canary_is_drawn_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        plot(&folder.path().join("rows"), &doubtful_table()).unwrap();
+        assert!(folder.path().join("rows.svg").exists() && folder.path().join("rows.png").exists());
     }
 }

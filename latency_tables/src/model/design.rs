@@ -139,7 +139,8 @@ pub(crate) fn features(
 }
 
 /// Standard error of a row's headline value: from its confidence interval, as that of a normal
-/// distribution, else from the variance of the samples.
+/// distribution, else from the variance of the samples. Of a row that tells neither, nothing is known
+/// but that the value is one: a tenth of it, as much as a careless measurement may be off.
 fn standard_error(row: &TableRow) -> f64 {
     let headline = &row.headline;
     let from_interval = || {
@@ -148,7 +149,8 @@ fn standard_error(row: &TableRow) -> f64 {
         let width = headline.ci_high?.0 - headline.ci_low?.0;
         Some(width / 2.0 / Normal::standard().inverse_cdf(f64::midpoint(1.0, confidence)))
     };
-    from_interval().unwrap_or_else(|| (row.variance / row.n.max(1) as f64).sqrt())
+    let from_variance = || Some((row.variance? / row.n.max(1) as f64).sqrt());
+    from_interval().or_else(from_variance).unwrap_or(0.1 * row.headline().0)
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! CSV lines are networks as spreadsheets and data frames have them: a header, and a network per line.
 
-use ::csv::{ReaderBuilder, StringRecord, Trim};
+use ::csv::StringRecord;
 use op_catalog::Architecture;
 
 use super::{ListedNetwork, NetworkList, choice, latency, weight, wrong};
 use crate::TableError;
+use crate::csv_records::{self, CsvRecord};
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,50 +17,16 @@ enum Column {
 
 /// Reads the lines after the header. Spaces around fields and blank lines do not count.
 pub(super) fn parse(text: &str) -> Result<Vec<ListedNetwork>, TableError> {
-    let mut reader = ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .trim(Trim::All)
-        .from_reader(text.as_bytes());
     let mut columns = None;
     let mut networks = Vec::new();
-    let mut lines = LineCounter { rest: text, line: 1 };
-    for record in reader.records() {
-        let record = record.map_err(|error| TableError::Field {
-            place: "the CSV".to_owned(),
-            message: error.to_string(),
-        })?;
-        let line = lines.line_at(record.position().map_or(0, ::csv::Position::byte), text);
-        if record.iter().all(str::is_empty) && record.len() <= 1 {
-            continue;
-        }
+    for record in csv_records::read(text)? {
+        let CsvRecord { line, fields: record } = record;
         match &columns {
             None => columns = Some(header(line, &record)?),
             Some(columns) => networks.push(network(line, columns, &record)?),
         }
     }
     Ok(networks)
-}
-
-/// Counts lines as the records go by. The reader's own count is at the line break before a record, of
-/// which there may be several, and in the middle of one of two characters.
-struct LineCounter<'a> {
-    rest: &'a str,
-    line: u64,
-}
-
-impl LineCounter<'_> {
-    /// Number of the line on which the record that follows this byte starts.
-    fn line_at(&mut self, byte: u64, text: &str) -> u64 {
-        let is_break = |character: char| character == '\r' || character == '\n';
-        let passed = text.len() - self.rest.len();
-        let from_byte = self.rest.get((byte as usize).saturating_sub(passed)..).unwrap_or("");
-        let start = from_byte.trim_start_matches(is_break);
-        let skipped = &self.rest[..self.rest.len() - start.len()];
-        self.line += skipped.matches('\n').count() as u64;
-        self.rest = &self.rest[skipped.len()..];
-        self.line
-    }
 }
 
 /// The columns in their order: every edge once, the others at most once.
