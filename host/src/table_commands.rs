@@ -3,6 +3,7 @@
 mod check;
 mod diff;
 mod export;
+pub(crate) mod fill;
 mod fit;
 #[cfg(test)]
 mod fixtures;
@@ -22,6 +23,8 @@ pub(crate) enum TableCommand {
     Check(check::CheckArgs),
     /// Compare two tables row by row
     Diff(diff::DiffArgs),
+    /// Estimate the rows that a table lacks, from the rows it has
+    Fill(fill::FillArgs),
     /// Fit a latency model on measured whole networks, with or without a table of operations
     Fit(fit::FitArgs),
     /// Turn a table of any format that can be read into a table file
@@ -36,6 +39,7 @@ pub(crate) fn run(command: &TableCommand) -> anyhow::Result<ExitCode> {
         TableCommand::Show(args) => show::run(args),
         TableCommand::Check(args) => check::run(args),
         TableCommand::Diff(args) => diff::run(args),
+        TableCommand::Fill(args) => fill::run(args),
         TableCommand::Fit(args) => fit::run(args),
         TableCommand::Import(args) => import::run(args),
         TableCommand::Export(args) => export::run(args),

@@ -54,7 +54,7 @@ pub enum Content {
     Preparation,
     /// The visits.
     Visits,
-    /// Whether rows were measured or imported.
+    /// Whether rows were measured, imported or estimated.
     Source,
     /// The operations that failed.
     Failures,
@@ -160,7 +160,7 @@ impl Content {
             Self::RunsPerSample => any(|row| row.runs_per_sample.is_some()),
             Self::Preparation => any(|row| row.first_run.or(row.preparation).is_some()),
             Self::Visits => any(|row| !row.visits.is_empty()),
-            Self::Source => any(|row| row.source == RowSource::Measured),
+            Self::Source => any(|row| row.source != RowSource::Imported),
             Self::Failures => table.failed().len() > 0,
             Self::Networks => !table.networks().is_empty(),
             Self::Model => table.model().is_some(),

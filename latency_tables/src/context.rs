@@ -6,6 +6,8 @@ use op_catalog::wire::status::CanaryPoint;
 use op_catalog::wire::{DeviceInfo, MeasuringProtocol, Precision, Runtime};
 use serde::{Deserialize, Serialize};
 
+use crate::refresh::Rescaling;
+
 /// Where and how the rows of a table were measured. What a published table does not tell is `None`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TableContext {
@@ -33,6 +35,10 @@ pub struct TableContext {
     pub measuring_time: Option<Milliseconds>,
     /// Time of the canary kernel before, between and after the rounds.
     pub canary: Vec<CanaryPoint>,
+    /// That the times are multiples of what was measured; `None`, and absent in a file, where they are
+    /// what was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rescaled: Option<Rescaling>,
 }
 
 impl TableContext {
@@ -51,6 +57,7 @@ impl TableContext {
             measured_at: None,
             measuring_time: None,
             canary: Vec::new(),
+            rescaled: None,
         }
     }
 

@@ -72,3 +72,9 @@ pub(crate) fn measured_row(key: PlacedOp, ms: f64) -> TableRow {
     };
     TableRow::from_measurement(key, &measurement)
 }
+
+/// An estimated row, its interval of a tenth to both sides.
+pub(crate) fn estimated_row(key: PlacedOp, ms: f64) -> TableRow {
+    let interval = [0.9, 1.1].map(|factor| Milliseconds(factor * ms));
+    TableRow::estimated(key, Milliseconds(ms), interval, 0.9, "no measurement".to_owned())
+}

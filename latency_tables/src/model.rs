@@ -13,6 +13,7 @@ mod evidence;
 mod fit;
 mod kind;
 mod regression;
+mod rescaled;
 mod robust;
 #[cfg(test)]
 mod simulation;

@@ -16,7 +16,7 @@ pub struct TableRow {
     pub key: PlacedOp,
     /// Where the numbers come from.
     pub source: RowSource,
-    /// Number of samples.
+    /// Number of samples; 0 of an estimated row.
     pub n: u64,
     /// Fastest sample.
     pub min: Option<Milliseconds>,
@@ -62,6 +62,8 @@ pub enum RowSource {
     Measured,
     /// It was read from a published table.
     Imported,
+    /// Nobody measured it: it follows from the table's other rows.
+    Estimated,
 }
 
 /// The one value of a row that predictions add up, with its confidence interval where it has one.
@@ -71,7 +73,8 @@ pub struct RowHeadline {
     pub statistic: RowStatistic,
     /// The value.
     pub value: Milliseconds,
-    /// Lower end of its nonparametric confidence interval.
+    /// Lower end of its interval: that of a measured row holds the median with the confidence, that of
+    /// an estimated one a measurement.
     pub ci_low: Option<Milliseconds>,
     /// Upper end.
     pub ci_high: Option<Milliseconds>,
@@ -95,6 +98,8 @@ pub enum RowStatistic {
     Mean,
     /// A latency of which the table does not say what statistic it is.
     Unstated,
+    /// No statistic: an estimate from the table's other rows.
+    Estimated,
 }
 
 impl TableRow {
@@ -138,6 +143,7 @@ impl TableRow {
             RowStatistic::WallP50 => "the published table has the median",
             RowStatistic::ThreadCpuP50 => "the published table says so",
             RowStatistic::Unstated => "the table does not say which statistic it is",
+            RowStatistic::Estimated => "the table says that it is an estimate",
         };
         let headline = RowHeadline {
             statistic,
@@ -172,6 +178,29 @@ impl TableRow {
         }
     }
 
+    /// The row of an operation that was not measured: an estimate with the interval that holds its time
+    /// with this confidence. It has no samples.
+    pub fn estimated(
+        key: PlacedOp,
+        value: Milliseconds,
+        interval: [Milliseconds; 2],
+        confidence: f64,
+        reason: String,
+    ) -> Self {
+        let [low, high] = interval;
+        let headline = RowHeadline {
+            statistic: RowStatistic::Estimated,
+            value,
+            ci_low: Some(low),
+            ci_high: Some(high),
+            confidence: Some(confidence),
+            relative_error: (value.0 > 0.0).then(|| (high.0 - low.0) / 2.0 / value.0),
+            reason,
+        };
+        let bare = Self::of_latency(key, RowStatistic::Estimated, value);
+        Self { source: RowSource::Estimated, n: 0, headline, ..bare }
+    }
+
     /// The value that predictions add up.
     pub fn headline(&self) -> Milliseconds {
         self.headline.value
@@ -192,8 +221,14 @@ impl TableRow {
         if self.key.is_free() {
             return Err(refuse("it computes nothing and has no latency".to_owned()));
         }
-        if self.n == 0 {
+        if self.n == 0 && self.source != RowSource::Estimated {
             return Err(refuse("n is 0".to_owned()));
+        }
+        let is_estimate = self.headline.statistic == RowStatistic::Estimated;
+        if is_estimate != (self.source == RowSource::Estimated) || is_estimate && self.n > 0 {
+            let message =
+                "a row is an estimate in its source, its headline and 0 samples, or in none";
+            return Err(refuse(message.to_owned()));
         }
         for (name, number) in self.numbers() {
             if !number.is_finite() || number < 0.0 {

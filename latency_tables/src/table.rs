@@ -6,7 +6,7 @@ use op_catalog::PlacedOp;
 use op_catalog::wire::row::Failure;
 use op_catalog::{SearchSpace, SpaceDefinition};
 
-use crate::{LatencyModel, NetworkRow, TableContext, TableError, TableRow};
+use crate::{LatencyModel, NetworkRow, RowSource, TableContext, TableError, TableRow};
 
 /// A latency table. A partial one is as valid as a complete one: it says what failed, and against a
 /// space what is missing.
@@ -114,8 +114,13 @@ impl LatencyTable {
         self.built_space()?.map_or(Ok(()), |space| model.check_space(&space))
     }
 
-    /// Enters a row; an earlier one of the same operation, or its failure, gives way.
+    /// Enters a row; an earlier one of the same operation, or its failure, gives way. Only an estimate
+    /// never takes the place of what is known.
     pub fn insert(&mut self, row: TableRow) {
+        let is_known = |row: &TableRow| row.source != RowSource::Estimated;
+        if !is_known(&row) && self.row(&row.key).is_some_and(is_known) {
+            return;
+        }
         self.failed.remove(&row.key);
         self.rows.insert(row.key, row);
     }
@@ -140,6 +145,11 @@ impl LatencyTable {
     /// The operations that could not be measured, with the reasons, in the order of their keys.
     pub fn failed(&self) -> impl ExactSizeIterator<Item = (&PlacedOp, &Failure)> {
         self.failed.iter()
+    }
+
+    /// The rows that nobody measured, in the order of their keys.
+    pub fn estimated(&self) -> impl Iterator<Item = &TableRow> {
+        self.rows().filter(|row| row.source == RowSource::Estimated)
     }
 
     /// What the space can place and the table has no row for, failed operations included, in the

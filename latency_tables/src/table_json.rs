@@ -61,6 +61,10 @@ pub fn parse(text: &str) -> Result<LatencyTable, TableError> {
         for (name, _) in absent.into_iter().filter(|(_, is_absent)| *is_absent) {
             fields.shift_remove(name);
         }
+        let context = fields.get_mut("context").and_then(Value::as_object_mut);
+        if let (Some(context), None) = (context, &document.context.rescaled) {
+            context.shift_remove("rescaled");
+        }
     }
     check_fields(&value, &document)?;
     let mut table = LatencyTable::new(document.context);
@@ -178,7 +182,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::fixtures::{measured_row, row};
+    use crate::fixtures::{estimated_row, measured_row, row};
 
     const KEY: &str = "conv-k3-in8x8x3-out4x4x8-s2";
 
@@ -346,6 +350,20 @@ mod tests {
     fn an_operation_stands_once_whether_measured_or_failed() {
         for other in ["conv-k3-in8x8x4-out4x4x8-s2", "conv-k3-in8x8x5-out4x4x8-s2"] {
             assert_eq!(complaint(other, KEY), format!("the row `{KEY}` stands twice"));
+        }
+    }
+
+    #[test]
+    fn an_estimate_has_no_samples_and_nothing_else_has_none() {
+        let mut table = table();
+        table.insert(estimated_row("conv-k3-in8x8x6-out4x4x8-s2".parse().unwrap(), 2.0));
+        let text = print(&table).unwrap();
+        assert_eq!(parse(&text).unwrap(), table);
+        for (from, to) in
+            [("\"source\": \"estimated\"", "\"source\": \"measured\""), ("\"n\": 0", "\"n\": 1")]
+        {
+            let message = parse(&text.replacen(from, to, 1)).unwrap_err().to_string();
+            assert!(message.contains("n is 0") || message.contains("estimate"), "{message}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! The context of a table in a few lines: what a reader needs to know before the numbers.
 
-use latency_tables::{EdgeCosts, LatencyTable, TableContext, TableRow};
+use latency_tables::{EdgeCosts, LatencyTable, RowSource, TableContext, TableRow};
 use op_catalog::wire::{DeviceInfo, MeasuringProtocol};
 
 use crate::report;
@@ -12,6 +12,10 @@ pub(crate) fn lines(table: &LatencyTable) -> String {
     lines.extend(runtime(context).map(|text| format!("runtime   {text}")));
     lines.extend(context.protocol.as_ref().map(|text| format!("protocol  {}", protocol(text))));
     lines.extend(measured(context).map(|text| format!("measured  {text}")));
+    lines.extend(context.rescaled.as_ref().map(|note| {
+        let when = note.rescaled_at.as_ref().map_or_else(String::new, |when| format!(", {when}"));
+        format!("rescaled  every time is {:.4} of what was measured{when}", note.factor)
+    }));
     lines.extend(table.space().map(|space| format!("space     {}", space.name())));
     lines.join("\n")
 }
@@ -48,7 +52,8 @@ fn rows(table: &LatencyTable, shown: usize) -> String {
     let kinds = [
         ("not converged", number(|row| row.converged == Some(false))),
         ("flagged", number(|row| !row.flags.is_empty())),
-        ("imported", number(|row| row.converged.is_none())),
+        ("imported", number(|row| row.source == RowSource::Imported)),
+        ("estimated", table.estimated().count()),
         ("failed", table.failed().len()),
     ];
     parts.extend(

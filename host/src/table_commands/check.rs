@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::anyhow;
 use clap::Args;
 use latency_tables::table_json::{self, FailedItem};
-use latency_tables::{LatencyTable, TableRow};
+use latency_tables::{LatencyTable, RowSource, TableRow};
 use op_catalog::wire::row::Failure;
 use op_catalog::{PlacedOp, SearchSpace};
 use serde::Serialize;
@@ -39,9 +39,11 @@ struct Finding {
     failed: Vec<FailedItem>,
     unconverged: Vec<DoubtfulRow>,
     flagged: Vec<DoubtfulRow>,
+    /// Rows that nobody measured.
+    estimated: Vec<DoubtfulRow>,
 }
 
-/// A row with the names of its unmet conditions or of its flags.
+/// A row with the names of its unmet conditions or of its flags, or why it is an estimate.
 #[derive(Debug, Serialize)]
 struct DoubtfulRow {
     key: PlacedOp,
@@ -85,12 +87,17 @@ impl Finding {
             failed: failed.collect(),
             unconverged: doubtful(|row| row.unmet.iter().map(report::name_of).collect()),
             flagged: doubtful(|row| row.flags.iter().map(report::name_of).collect()),
+            estimated: doubtful(|row| match row.source {
+                RowSource::Estimated => vec![row.headline.reason.clone()],
+                RowSource::Measured | RowSource::Imported => Vec::new(),
+            }),
             missing,
         }
     }
 
     fn text(&self) -> String {
-        let Self { space, rows_needed, missing, failed, unconverged, flagged, .. } = self;
+        let Self { space, rows_needed, missing, failed, unconverged, flagged, estimated, .. } =
+            self;
         let there = rows_needed - missing.len();
         let mut lines = vec![if self.usable {
             format!("usable: all {} of `{space}` are there", report::count(*rows_needed, "row"))
@@ -109,6 +116,7 @@ impl Finding {
         section("not measured", unmeasured.map(ToString::to_string).collect());
         section("not converged", unconverged.iter().map(DoubtfulRow::text).collect());
         section("flagged", flagged.iter().map(DoubtfulRow::text).collect());
+        section("estimated", estimated.iter().map(DoubtfulRow::text).collect());
         lines.join("\n")
     }
 }
@@ -131,7 +139,7 @@ impl DoubtfulRow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table_commands::fixtures::{doubtful_table, small_space, table};
+    use crate::table_commands::fixtures::{doubtful_table, estimated_row, small_space, table};
 
     #[test]
     fn a_complete_table_is_usable() {
@@ -142,6 +150,19 @@ mod tests {
             finding.text(),
             format!("usable: all {rows} rows of `proxyless-small` are there")
         );
+    }
+
+    #[test]
+    fn estimates_make_a_table_usable_and_are_counted() {
+        let mut table = doubtful_table();
+        let missing = table.missing(&small_space());
+        for &key in &missing {
+            table.insert(estimated_row(key, 1.0));
+        }
+        let finding = Finding::of(&table, &small_space());
+        assert!(finding.usable);
+        let title = format!("\nestimated ({}):\n  {}: no", missing.len(), missing[0]);
+        assert!(finding.text().contains(&title), "{}", finding.text());
     }
 
     #[test]

@@ -37,7 +37,8 @@ pub(crate) fn run(args: &DiffArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The rows with the largest differences first, then what they come to.
+/// The rows first that differ beyond their intervals, the larger differences before the smaller ones, then
+/// what they come to.
 fn text(difference: &TableDifference) -> String {
     let mut lines: Vec<String> = difference
         .context
@@ -59,6 +60,7 @@ fn text(difference: &TableDifference) -> String {
     let mut rows: Vec<&RowDifference> = difference.rows.iter().collect();
     let size = |row: &RowDifference| row.difference_percent.map_or(f64::INFINITY, f64::abs);
     rows.sort_by(|a, b| size(b).total_cmp(&size(a)));
+    rows.sort_by_key(|row| row.intervals != Intervals::Disjoint);
     for row in rows {
         grid.add_row([
             row.key.to_string(),
@@ -81,13 +83,15 @@ fn only(side: &str, keys: &[PlacedOp]) -> Option<String> {
 }
 
 fn summary(difference: &TableDifference) -> String {
-    let disjoint =
-        difference.rows.iter().filter(|row| row.intervals == Intervals::Disjoint).count();
+    let by_chance = difference.disjoint_by_chance.map_or_else(String::new, |expected| {
+        format!(", where sampling alone would make {expected:.1}")
+    });
     format!(
-        "{} in common: |difference| median {} %, 90th percentile {} %; {disjoint} with disjoint intervals",
+        "{} in common: |difference| median {} %, 90th percentile {} %; {} with disjoint intervals{by_chance}",
         report::count(difference.rows.len(), "row"),
         report::percent(difference.median_percent),
         report::percent(difference.p90_percent),
+        difference.disjoint,
     )
 }
 
@@ -96,6 +100,26 @@ mod tests {
     use super::*;
     use crate::table_commands::fixtures::{doubtful_table, row};
     use latency_tables::{LatencyTable, TableContext};
+    use op_catalog::Milliseconds;
+
+    #[test]
+    fn rows_beyond_their_intervals_come_before_larger_differences_within_them() {
+        let mut first = LatencyTable::new(TableContext::named("x"));
+        let mut second = first.clone();
+        for (key, factor, half_width) in
+            [("conv-k3-in8x8x3-out4x4x8-s2", 1.2, 0.5), ("conv-k3-in8x8x4-out4x4x8-s2", 1.1, 0.01)]
+        {
+            for (table, factor) in [(&mut first, 1.0), (&mut second, factor)] {
+                let mut row = row(key.parse().unwrap(), factor);
+                row.headline.ci_low = Some(Milliseconds(factor - half_width));
+                row.headline.ci_high = Some(Milliseconds(factor + half_width));
+                table.insert(row);
+            }
+        }
+        let text = text(&TableDifference::between(&first, &second));
+        let place = |part: &str| text.find(part).unwrap();
+        assert!(place("in8x8x4") < place("in8x8x3"), "{text}");
+    }
 
     #[test]
     fn the_largest_difference_comes_first_and_the_context_before_it() {
@@ -116,7 +140,7 @@ mod tests {
 
         only in the second (1):
           conv-k3-in8x8x3-out4x4x8-s2
-        2 rows in common: |difference| median 16.00 %, 90th percentile 27.20 %; 1 with disjoint intervals
+        2 rows in common: |difference| median 16.00 %, 90th percentile 27.20 %; 1 with disjoint intervals, where sampling alone would make 0.0
         ");
     }
 }

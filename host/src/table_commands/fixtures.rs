@@ -87,3 +87,9 @@ pub(super) fn doubtful_table() -> LatencyTable {
     table.insert_failed(keys[4], failure);
     table
 }
+
+/// A row that nobody measured, within a tenth.
+pub(super) fn estimated_row(key: PlacedOp, ms: f64) -> TableRow {
+    let interval = [0.9, 1.1].map(|factor| Milliseconds(factor * ms));
+    TableRow::estimated(key, Milliseconds(ms), interval, 0.9, "no measurement".to_owned())
+}

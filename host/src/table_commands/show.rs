@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use latency_tables::{LatencyTable, TableRow, table_json};
+use latency_tables::{LatencyTable, RowSource, TableRow, table_json};
 use serde_json::json;
 
 use crate::report::Column::{Number, Text};
@@ -55,6 +55,8 @@ enum Doubt {
     Flagged,
     /// It missed a stop condition
     Unconverged,
+    /// Nobody measured it
+    Estimated,
 }
 
 /// Runs the command.
@@ -94,6 +96,7 @@ fn selected<'a>(table: &'a LatencyTable, args: &ShowArgs) -> Vec<&'a TableRow> {
             None => true,
             Some(Doubt::Flagged) => !row.flags.is_empty(),
             Some(Doubt::Unconverged) => row.converged == Some(false),
+            Some(Doubt::Estimated) => row.source == RowSource::Estimated,
         };
         doubtful && row.key.to_string().contains(filter)
     };
@@ -147,13 +150,15 @@ fn text(table: &LatencyTable, rows: &[&TableRow]) -> String {
 /// What makes a row doubtful, in words.
 fn doubts(row: &TableRow) -> String {
     let missed = row.unmet.iter().map(|condition| format!("missed {}", report::name_of(condition)));
-    row.flags.iter().map(report::name_of).chain(missed).collect::<Vec<_>>().join(", ")
+    let estimated = (row.source == RowSource::Estimated).then(|| "estimated".to_owned());
+    let doubts = estimated.into_iter().chain(row.flags.iter().map(report::name_of)).chain(missed);
+    doubts.collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table_commands::fixtures::{doubtful_table, table};
+    use crate::table_commands::fixtures::{doubtful_table, estimated_row, table};
 
     fn show(
         table: &LatencyTable,
@@ -194,6 +199,17 @@ mod tests {
         assert!(shown.contains("mbconv-k5-e3") && !shown.contains("mbconv-k3-e3"), "{shown}");
         let shown = show(&doubtful_table(), SortKey::Macs, None, Some(Doubt::Flagged));
         assert!(shown.contains("mbconv-k5-e3") && !shown.contains("mbconv-k3-e3"), "{shown}");
+    }
+
+    #[test]
+    fn estimated_rows_are_marked_and_counted() {
+        let mut table = doubtful_table();
+        table.insert(estimated_row("conv-k3-in8x8x3-out4x4x8-s2".parse().unwrap(), 1.0));
+        let shown = show(&table, SortKey::Key, None, Some(Doubt::Estimated));
+        let row = shown.lines().find(|line| line.starts_with("conv-k3")).unwrap();
+        assert!(row.ends_with("10.00     -     -     -   0   estimated"), "{row}");
+        assert!(!shown.contains("mbconv-k5-e3-in"), "{shown}");
+        assert!(shown.contains(", 1 estimated, 1 failed, 1 shown"), "{shown}");
     }
 
     #[test]

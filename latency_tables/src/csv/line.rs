@@ -78,7 +78,7 @@ impl<'a> Line<'a> {
         let statistic = self.word("headline_statistic")?.unwrap_or(RowStatistic::Unstated);
         let mut row = TableRow::of_latency(placed, statistic, value);
         row.source = self.word("source")?.unwrap_or(RowSource::Imported);
-        row.n = self.field("n").map_or(Ok(1), |field| field.count("n"))?;
+        row.n = self.count(row.source)?;
         (row.min, row.p10) = (self.time("min_ms")?, self.time("p10_ms")?);
         (row.p50, row.p90) = (self.time("p50_ms")?, self.time("p90_ms")?);
         row.mean = self.time("mean_ms")?;
@@ -94,6 +94,15 @@ impl<'a> Line<'a> {
         self.check_macs(&row)?;
         let field = self.header.latency.to_owned();
         Ok(ListedRow { row, key, latency, field })
+    }
+
+    /// Number of samples: none of an estimate, else 1 where the line does not tell.
+    fn count(&self, source: RowSource) -> Result<u64, TableError> {
+        match self.field("n") {
+            Some(field) if field.text == "0" && source == RowSource::Estimated => Ok(0),
+            Some(field) => field.count("n"),
+            None => Ok(u64::from(source != RowSource::Estimated)),
+        }
     }
 
     /// A field that is not empty.
@@ -150,7 +159,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::fixtures::{measured_row, row};
+    use crate::fixtures::{estimated_row, measured_row, row};
     use crate::{LatencyTable, TableContext, csv, listed_row};
 
     fn table(text: &str) -> Result<LatencyTable, TableError> {
@@ -179,6 +188,7 @@ mod tests {
         let mut rows = LatencyTable::new(TableContext::named("x"));
         rows.insert(measured_row("conv-k3-in8x8x3-out4x4x8-s2".parse().unwrap(), 0.125));
         rows.insert(row("conv-k3-in8x8x4-out4x4x8-s2".parse().unwrap(), 2.0));
+        rows.insert(estimated_row("conv-k3-in8x8x5-out4x4x8-s2".parse().unwrap(), 3.0));
         let text = csv::print(&rows).unwrap().text;
         let read = table(&text).unwrap();
         assert_eq!(csv::print(&read).unwrap().text, text);
