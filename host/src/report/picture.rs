@@ -124,7 +124,7 @@ pub(crate) fn tell(files: &[PathBuf]) {
     }
 }
 
-/// Refuses a path that [`write`] would refuse, before there is something to draw.
+/// Refuses a path that [`write()`] would refuse, before there is something to draw.
 ///
 /// # Errors
 /// An extension that is neither `svg` nor `png`, or no file name.
