@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::hint::WithHint;
 use crate::report::Column::{Number, Text};
 use crate::resolve::NamedNetwork;
+use crate::table_commands::fill::{self, FillKind};
 use crate::{output, report, resolve};
 
 /// Arguments of `host predict`.
@@ -26,6 +27,9 @@ pub(crate) struct PredictArgs {
     /// The space of the architecture, by name or TOML file [default: the one the table was made for]
     #[arg(long, value_name = "NAME-OR-FILE")]
     space: Option<String>,
+    /// How to come by rows that the table lacks [default: they are an error that lists them]
+    #[arg(long, value_enum)]
+    fill: Option<FillKind>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -48,6 +52,7 @@ struct What {
 pub(crate) fn run(args: &PredictArgs) -> anyhow::Result<ExitCode> {
     let table = resolve::table(&args.table)?;
     let space = resolve::space_for(&table, args.space.as_deref())?;
+    let table = fill::with(table, space.as_ref(), args.fill)?;
     if let Some(networks) = &args.what.networks {
         many::run(&table, space.as_ref(), networks, args.json)?;
     } else {

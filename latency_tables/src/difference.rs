@@ -247,7 +247,9 @@ mod tests {
         let without = TableDifference::between(&table(&rows), &table(&rows));
         assert_eq!((without.disjoint, without.disjoint_by_chance), (0, None));
         let mut rows = rows;
-        rows.iter_mut().for_each(|row| row.headline.confidence = Some(0.95));
+        for row in &mut rows {
+            row.headline.confidence = Some(0.95);
+        }
         let found = TableDifference::between(&table(&rows), &table(&rows)).disjoint_by_chance;
         assert!((found.unwrap() - 4.0 * 0.005_574).abs() < 1e-5, "{found:?}");
     }

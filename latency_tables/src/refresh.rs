@@ -190,7 +190,9 @@ mod tests {
     fn too_few_rows_and_rows_of_another_statistic_are_refused() {
         let keys = sample(&table_of(&small_space()), MIN_ROWS, 1);
         let mut old = LatencyTable::new(TableContext::named("x"));
-        keys.iter().for_each(|key| old.insert(measured_row(*key, 1.0)));
+        for key in &keys {
+            old.insert(measured_row(*key, 1.0));
+        }
         let mut fresh: Vec<TableRow> = old.rows().cloned().collect();
         assert!(decide(&old, &fresh).is_ok());
         assert_eq!(

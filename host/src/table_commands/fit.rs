@@ -9,6 +9,7 @@ use latency_tables::{Design, LatencyModel, LatencyTable, TableContext, file, net
 use op_catalog::SearchSpace;
 use serde_json::json;
 
+use super::fill::{self, FillKind};
 use crate::hint::WithHint;
 use crate::report::model;
 use crate::{output, resolve};
@@ -27,6 +28,9 @@ pub(crate) struct FitArgs {
     /// A table of isolated operations to start from
     #[arg(long, value_name = "FILE")]
     prior: Option<PathBuf>,
+    /// How to come by rows that the prior table lacks [default: they are an error that lists them]
+    #[arg(long, value_enum)]
+    fill: Option<FillKind>,
     /// Seed of the folds of cross-validation
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -46,6 +50,8 @@ pub(crate) fn run(args: &FitArgs) -> anyhow::Result<ExitCode> {
         (None, Some(prior)) => resolve::space_for(prior, None)?,
         (None, None) => None,
     };
+    let filled = |prior| fill::with(prior, space.as_ref(), args.fill);
+    let prior = prior.map(filled).transpose()?;
     let table = fit(args, prior, space.as_ref())?;
     file::write(&args.out, &table)?;
     if args.json {
@@ -116,6 +122,7 @@ mod tests {
             networks: networks(folder),
             space: None,
             prior: None,
+            fill: None,
             seed: 1,
             out: folder.join("fitted.json"),
             json: false,

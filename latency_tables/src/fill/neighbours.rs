@@ -166,12 +166,12 @@ mod tests {
     fn what_all_others_say_is_what_a_neighbourhood_without_the_row_says() {
         let logarithms = [0.1, 0.3, -0.2, 0.4];
         let all = Neighbours::of(KEYS.map(place).to_vec()).unwrap();
-        for left_out in 0..KEYS.len() {
+        for (left_out, key) in KEYS.iter().enumerate() {
             let kept: Vec<usize> = (0..KEYS.len()).filter(|index| *index != left_out).collect();
             let without =
                 Neighbours::of(kept.iter().map(|&index| place(KEYS[index])).collect()).unwrap();
             let kept: Vec<f64> = kept.iter().map(|&index| logarithms[index]).collect();
-            let expected = without.of_place(&place(KEYS[left_out]), &kept);
+            let expected = without.of_place(&place(key), &kept);
             let found = all.of_left_out(left_out, &logarithms);
             assert!((found.mean - expected.mean).abs() < 1e-9, "{found:?} {expected:?}");
             assert!((found.deviation - expected.deviation).abs() < 1e-9);

@@ -142,7 +142,7 @@ mod tests {
 
     use super::*;
 
-    /// By hand: with x_0 = 0, `6a + 2b = 3` and `2a + 6b = 7`; the slope of x_0 is then 1 - 5 (a + b).
+    /// By hand: with `x_0 = 0`, `6a + 2b = 3` and `2a + 6b = 7`; the slope of `x_0` is then 1 - 5 (a + b).
     #[test]
     fn a_coefficient_that_would_be_negative_is_0_and_the_others_are_best_without_it() {
         let a = DMatrix::from_row_slice(

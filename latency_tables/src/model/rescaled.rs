@@ -13,7 +13,9 @@ impl LatencyModel {
             validation.agreement.rmse_ms *= factor;
         }
         if let Some(Uncertainty { covariance, .. }) = &mut model.uncertainty {
-            covariance.iter_mut().for_each(|number| *number *= factor * factor);
+            for number in covariance.iter_mut() {
+                *number *= factor * factor;
+            }
         }
         model
     }

@@ -30,7 +30,9 @@ pub fn rescaled(table: &LatencyTable, factor: f64) -> Result<LatencyTable, Table
     }
     let mut table = table.clone();
     let rows: Vec<TableRow> = table.rows().map(|row| row_times(row, factor)).collect();
-    rows.into_iter().for_each(|row| table.insert(row));
+    for row in rows {
+        table.insert(row);
+    }
     let networks = table.networks().iter().map(|row| network_times(row, factor)).collect();
     let model = table.model().map(|model| model.rescaled(factor));
     let earlier = table.context.rescaled.take();
