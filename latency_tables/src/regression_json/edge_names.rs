@@ -30,10 +30,16 @@ pub(super) fn blocks(space: &SearchSpace) -> Vec<NamedBlock> {
     let is_block =
         |slot: &&Slot| matches!(slot, Slot::Fixed(placed) if matches!(placed.op(), Op::MbConv(_)));
     let first = stem.iter().find(is_block).map(|slot| block("first".to_owned(), slot));
-    let stages = definition.stages.iter().enumerate();
-    let names = stages.flat_map(|(stage, cells)| {
+    // Without a block in the stem, a stage of one cell before the others is the first block.
+    let leading = match definition.stages.first() {
+        Some(stage) if first.is_none() && stage.cells == 1 => Some("first".to_owned()),
+        _ => None,
+    };
+    let stages = definition.stages.iter().skip(usize::from(leading.is_some())).enumerate();
+    let numbered = stages.flat_map(|(stage, cells)| {
         (0..cells.cells).map(move |cell| format!("s{}b{cell}", stage + 1))
     });
+    let names = leading.into_iter().chain(numbered);
     first.into_iter().chain(names.zip(rest).map(|(name, slot)| block(name, slot))).collect()
 }
 
