@@ -1,9 +1,11 @@
 //! A journal is what a profile has so far, on disk: what was asked, and every row byte for byte as the
 //! agent gave it. It is there until the table is.
 
+mod kept_rows;
+
 use std::collections::HashSet;
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
@@ -12,6 +14,7 @@ use op_catalog::wire::{JobId, JobRequest, Row};
 use serde::{Deserialize, Serialize};
 
 use crate::hint::WithHint;
+use kept_rows::{KeptRow, check, open_rows, read_rows};
 
 /// What was asked.
 const PLAN: &str = "plan.json";
@@ -21,9 +24,6 @@ const ROWS: &str = "rows.jsonl";
 const NETWORKS: &str = "networks";
 /// Where a local agent keeps its jobs.
 const SPOOL: &str = "agent";
-
-/// A row as the agent's line and as what it says.
-type KeptRow = (String, Row);
 
 /// A folder beside the table-to-be; only one host at a time uses it.
 pub(crate) struct Journal {
@@ -256,44 +256,6 @@ fn clear(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads the whole lines; the last one may have been cut off by a kill.
-fn read_rows(path: &Path, request: &JobRequest) -> anyhow::Result<Vec<KeptRow>> {
-    let context = || format!("reading {}", path.display());
-    let bytes = match fs::read(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        bytes => bytes.with_context(context)?,
-    };
-    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    let text = std::str::from_utf8(&bytes[..whole]).with_context(context)?;
-    let mut rows = Vec::new();
-    for line in text.lines() {
-        let row = serde_json::from_str(line).with_context(context)?;
-        check(request, &rows, &row).with_context(context)?;
-        rows.push((line.to_owned(), row));
-    }
-    Ok(rows)
-}
-
-/// Opens the file of rows to append to it, less what follows the whole ones.
-fn open_rows(path: &Path, rows: &[KeptRow]) -> anyhow::Result<File> {
-    let whole: usize = rows.iter().map(|(line, _)| line.len() + 1).sum();
-    let open = || {
-        let file = OpenOptions::new().create(true).append(true).open(path)?;
-        file.set_len(whole as u64)?;
-        Ok::<_, std::io::Error>(file)
-    };
-    open().with_context(|| format!("opening {}", path.display()))
-}
-
-/// Refuses a row that was not asked for, or that is there already.
-fn check(request: &JobRequest, rows: &[KeptRow], row: &Row) -> anyhow::Result<()> {
-    let asked = request.items.iter().find(|item| item.id == row.id);
-    let asked = asked.with_context(|| format!("a row `{}` was not asked for", row.id))?;
-    ensure!(asked.blocks == row.blocks, "the row `{}` is of other blocks", row.id);
-    ensure!(rows.iter().all(|(_, kept)| kept.id != row.id), "the row `{}` came twice", row.id);
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use op_catalog::wire::row::{Failure, FailureKind};
@@ -321,6 +283,14 @@ mod tests {
         }
     }
 
+    fn folder_in(folder: &Path) -> PathBuf {
+        Journal::folder_for(&folder.join("table.json"))
+    }
+
+    fn open(folder: &Path, device: &str, request: JobRequest) -> anyhow::Result<Journal> {
+        Journal::open(&folder_in(folder), device, request, Beginning::Resume)
+    }
+
     fn row(key: &str) -> Row {
         let failure = Failure { kind: FailureKind::Runtime, message: "no".to_owned(), attempts: 1 };
         Row {
@@ -339,34 +309,26 @@ mod tests {
     #[test]
     fn a_journal_is_taken_up_with_its_label_and_rows_and_without_the_half_written_line() {
         let folder = tempfile::tempdir().unwrap();
-        let journal_folder = Journal::folder_for(&folder.path().join("table.json"));
-        let mut journal =
-            Journal::open(&journal_folder, "board", request("first", 1), Beginning::Resume)
-                .unwrap();
+        let mut journal = open(folder.path(), "board", request("first", 1)).unwrap();
         let line = keep(&mut journal, KEYS[0]);
         drop(journal);
-        let rows = journal_folder.join("rows.jsonl");
+        let rows = folder_in(folder.path()).join("rows.jsonl");
         fs::write(&rows, format!("{line}\n{{\"id\":\"half")).unwrap();
 
-        let mut journal =
-            Journal::open(&journal_folder, "board", request("second", 1), Beginning::Resume)
-                .unwrap();
+        let mut journal = open(folder.path(), "board", request("second", 1)).unwrap();
         assert_eq!((journal.current().label.as_str(), journal.rows().len()), ("first", 1));
         assert_eq!(fs::read_to_string(&rows).unwrap(), format!("{line}\n"));
         assert!(!journal.is_complete());
         keep(&mut journal, KEYS[1]);
         assert!(journal.is_complete());
         journal.remove().unwrap();
-        assert!(!journal_folder.exists());
+        assert!(!folder_in(folder.path()).exists());
     }
 
     #[test]
     fn an_agent_that_has_forgotten_the_job_is_asked_for_the_rest_only() {
         let folder = tempfile::tempdir().unwrap();
-        let journal_folder = Journal::folder_for(&folder.path().join("table.json"));
-        let mut journal =
-            Journal::open(&journal_folder, "board", request("first", 1), Beginning::Resume)
-                .unwrap();
+        let mut journal = open(folder.path(), "board", request("first", 1)).unwrap();
         keep(&mut journal, KEYS[0]);
         journal.begin_rest("rest".to_owned()).unwrap();
         assert_eq!(
@@ -380,59 +342,41 @@ mod tests {
     #[test]
     fn a_journal_of_another_profile_is_refused_by_what_differs_unless_it_is_thrown_away() {
         let folder = tempfile::tempdir().unwrap();
-        let journal_folder = Journal::folder_for(&folder.path().join("table.json"));
-        let mut journal =
-            Journal::open(&journal_folder, "board", request("first", 1), Beginning::Resume)
-                .unwrap();
+        let mut journal = open(folder.path(), "board", request("first", 1)).unwrap();
         keep(&mut journal, KEYS[0]);
-        let used = Journal::open(&journal_folder, "board", request("second", 1), Beginning::Resume)
-            .err()
-            .unwrap();
+        let used = open(folder.path(), "board", request("second", 1)).err().unwrap();
         assert!(format!("{used:#}").contains("is used by another host"), "{used:#}");
         drop(journal);
-        let other =
-            Journal::open(&journal_folder, "phone", request("second", 1), Beginning::Resume)
-                .err()
-                .unwrap();
+        let other = open(folder.path(), "phone", request("second", 1)).err().unwrap();
         assert!(format!("{other:#}").contains("it is of the device `board`"), "{other:#}");
-        let other =
-            Journal::open(&journal_folder, "board", request("second", 8), Beginning::Resume)
-                .err()
-                .unwrap();
+        let other = open(folder.path(), "board", request("second", 8)).err().unwrap();
         assert!(format!("{other:#}").contains("its `batch` differs"), "{other:#}");
-        let fresh =
-            Journal::open(&journal_folder, "board", request("second", 8), Beginning::Restart)
-                .unwrap();
+        let fresh = Journal::open(
+            &folder_in(folder.path()),
+            "board",
+            request("second", 8),
+            Beginning::Restart,
+        )
+        .unwrap();
         assert_eq!(fresh.rows().len(), 0);
     }
 
     #[test]
     fn a_journal_without_rows_gives_way_to_another_profile() {
         let folder = tempfile::tempdir().unwrap();
-        let journal_folder = Journal::folder_for(&folder.path().join("table.json"));
-        drop(
-            Journal::open(&journal_folder, "board", request("first", 1), Beginning::Resume)
-                .unwrap(),
-        );
-        let journal =
-            Journal::open(&journal_folder, "board", request("second", 8), Beginning::Resume)
-                .unwrap();
+        drop(open(folder.path(), "board", request("first", 1)).unwrap());
+        let journal = open(folder.path(), "board", request("second", 8)).unwrap();
         assert_eq!(journal.whole().batch, 8);
     }
 
     #[test]
     fn rows_of_two_devices_never_meet_in_one_table() {
         let folder = tempfile::tempdir().unwrap();
-        let journal_folder = Journal::folder_for(&folder.path().join("table.json"));
-        let mut journal =
-            Journal::open(&journal_folder, "board", request("first", 1), Beginning::Resume)
-                .unwrap();
+        let mut journal = open(folder.path(), "board", request("first", 1)).unwrap();
         journal.belongs_to("aa").unwrap();
         keep(&mut journal, KEYS[0]);
         drop(journal);
-        let mut journal =
-            Journal::open(&journal_folder, "board", request("second", 1), Beginning::Resume)
-                .unwrap();
+        let mut journal = open(folder.path(), "board", request("second", 1)).unwrap();
         journal.belongs_to("aa").unwrap();
         let error = journal.belongs_to("bb").unwrap_err();
         assert!(error.to_string().contains("its fingerprint is aa, this one's bb"), "{error}");
@@ -441,10 +385,7 @@ mod tests {
     #[test]
     fn a_row_that_was_not_asked_for_or_came_before_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let journal_folder = Journal::folder_for(&folder.path().join("table.json"));
-        let mut journal =
-            Journal::open(&journal_folder, "board", request("first", 1), Beginning::Resume)
-                .unwrap();
+        let mut journal = open(folder.path(), "board", request("first", 1)).unwrap();
         keep(&mut journal, KEYS[0]);
         let stranger = Row { id: "stranger".to_owned(), ..row(KEYS[1]) };
         let mixed_up = Row { id: KEYS[1].to_owned(), ..row(KEYS[0]) };

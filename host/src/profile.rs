@@ -12,15 +12,17 @@ use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum, value_parser};
-use latency_tables::{LatencyTable, NetworkRole, file};
+use latency_tables::{LatencyModel, LatencyTable, NetworkRole, file};
 use op_catalog::SearchSpace;
-use op_catalog::wire::{Job, Runtime};
+use op_catalog::wire::{Job, JobId, Runtime};
 
 pub(crate) use job::{completed, fresh_label};
+pub(crate) use request::references;
 
 use crate::connection::DeviceArgs;
 use crate::journal::{Beginning, Journal};
 use crate::{output, report, resolve, wait_for};
+use job::Ended;
 use request::PlannedNetwork;
 
 /// Arguments of `host profile`.
@@ -44,7 +46,7 @@ pub(crate) struct ProfileArgs {
     #[arg(long, value_name = "PERCENT", default_value = "1%", value_parser = share)]
     target_error: f64,
     /// Whole networks to fit the latency model on; 0 measures operations alone
-    #[arg(long, default_value_t = 60)]
+    #[arg(long, default_value_t = 60, value_parser = network_count)]
     networks: usize,
     /// Random networks that no fit sees, to state the model's errors on
     #[arg(long, default_value_t = 40)]
@@ -107,15 +109,20 @@ pub(crate) fn run(args: &ProfileArgs) -> anyhow::Result<ExitCode> {
     if journal.rows().len() > 0 {
         output::note(&format!("going on with {} rows of an earlier run", journal.rows().len()));
     }
-    let table = match wait_for(measure(args, &space, &mut journal))? {
+    let (table, finished) = match wait_for(measure(args, &space, &mut journal))? {
         Measured::Partly(table) => {
             let kept = keep_partial(&out, &table)?;
             output::note(&format!("interrupted: {kept}; go on with `{}`", again::command()));
             return Ok(ExitCode::FAILURE);
         }
-        Measured::Wholly(table) => table,
+        Measured::Wholly(table, finished) => (table, finished),
     };
     file::write(&out, &table)?;
+    wait_for(async {
+        forget(&finished).await;
+        Ok(())
+    })?;
+    drop(finished);
     journal.remove()?;
     if args.json { summary::json(&out, &table) } else { summary::text(&out, &table) }?;
     Ok(if table.failed().len() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -123,12 +130,19 @@ pub(crate) fn run(args: &ProfileArgs) -> anyhow::Result<ExitCode> {
 
 /// A table, and whether it has all that was asked for.
 enum Measured {
-    Wholly(LatencyTable),
+    /// All; with the jobs that an agent can forget once the table is written.
+    Wholly(LatencyTable, Vec<Finished>),
+    /// What there was when the user stopped it.
     Partly(LatencyTable),
 }
 
-/// Measures the operations, then whole networks, and fits the model. What an agent has finished is
-/// forgotten at the very end, so that a run that is cut off finds it again.
+/// A job that has given everything.
+struct Finished {
+    ended: Ended,
+    job: JobId,
+}
+
+/// Measures the operations, then whole networks, and fits the model.
 async fn measure(
     args: &ProfileArgs,
     space: &SearchSpace,
@@ -145,19 +159,17 @@ async fn measure(
     if ended.is_interrupted() {
         return Ok(Measured::Partly(table));
     }
+    let operations = Finished { ended, job: journal.current_id() };
     let planned = request::plan(args, space);
     if planned.is_empty() || table.failed().len() > 0 {
-        if !planned.is_empty() {
-            output::note("no model is fitted, because operations failed");
+        if args.networks > 0 {
+            output::note(
+                "no model is fitted, because operations failed or the space has too few networks",
+            );
         }
-        ended.connected.client.forget(&journal.current_id()).await?;
-        return Ok(Measured::Wholly(table));
+        return Ok(Measured::Wholly(table, vec![operations]));
     }
-    let measured = measure_networks(args, space, &planned, journal, table).await?;
-    if let Measured::Wholly(_) = &measured {
-        ended.connected.client.forget(&journal.current_id()).await?;
-    }
-    Ok(measured)
+    measure_networks(args, space, &planned, journal, table, operations).await
 }
 
 /// Measures whole networks, those to fit on first, and fits the model.
@@ -167,8 +179,9 @@ async fn measure_networks(
     planned: &[PlannedNetwork],
     operations: &Journal,
     mut table: LatencyTable,
+    measured: Finished,
 ) -> anyhow::Result<Measured> {
-    let mut finished = Vec::new();
+    let mut finished = vec![measured];
     for (role, what) in
         [(NetworkRole::Fit, "networks to fit"), (NetworkRole::HeldOut, "held-out networks")]
     {
@@ -183,12 +196,23 @@ async fn measure_networks(
         if ended.is_interrupted() {
             return Ok(Measured::Partly(table));
         }
-        finished.push((ended, journal));
+        finished.push(Finished { ended, job: journal.current_id() });
     }
-    for (ended, journal) in finished {
-        ended.connected.client.forget(&journal.current_id()).await?;
+    match assemble::with_model(table.clone(), space, args.seed) {
+        Ok(with_model) => table = with_model,
+        // What was measured is worth keeping without a model.
+        Err(error) => output::note(&format!("warning: the table has no model: {error:#}")),
     }
-    assemble::with_model(table, space, args.seed).map(Measured::Wholly)
+    Ok(Measured::Wholly(table, finished))
+}
+
+/// Lets the agents forget what the table has. One that cannot be told keeps it.
+async fn forget(finished: &[Finished]) {
+    for Finished { ended, job } in finished {
+        if let Err(error) = ended.connected.client.forget(job).await {
+            output::note(&format!("warning: the agent keeps the job {job}: {error:#}"));
+        }
+    }
 }
 
 /// Writes a partial table, unless a fuller one stands in its place. Returns where the rows are.
@@ -201,6 +225,14 @@ fn keep_partial(out: &Path, table: &LatencyTable) -> anyhow::Result<String> {
     }
     file::write(out, table)?;
     Ok(format!("{} has {rows}", out.display()))
+}
+
+/// Reads 0, or a number that a model can be fitted on.
+fn network_count(text: &str) -> anyhow::Result<usize> {
+    let count = text.parse().with_context(|| format!("`{text}` is not a number of networks"))?;
+    let fewest = LatencyModel::MIN_ARCHITECTURES;
+    ensure!(count == 0 || count >= fewest, "a model needs {fewest} networks; 0 measures none");
+    Ok(count)
 }
 
 /// Reads `1%` or `0.01`.
@@ -256,6 +288,13 @@ mod tests {
         assert!(keep_partial(&out, &two).unwrap().ends_with("has 2 finished rows"));
         assert!(keep_partial(&out, &one).unwrap().contains("stays as it was"));
         assert_eq!(file::read(&out).unwrap().rows().len(), 2);
+    }
+
+    #[test]
+    fn as_many_networks_are_measured_as_a_model_needs_or_none() {
+        for (text, expected) in [("0", Some(0)), ("3", None), ("4", Some(4)), ("-1", None)] {
+            assert_eq!(network_count(text).ok(), expected, "{text}");
+        }
     }
 
     #[test]

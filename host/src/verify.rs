@@ -7,14 +7,14 @@ use anyhow::Context;
 use clap::Args;
 use latency_tables::{LatencyTable, Prediction, file};
 use op_catalog::wire::{DeviceInfo, Item, JobRequest, MeasuringProtocol, PROTOCOL_VERSION, Row};
-use op_catalog::{FeatureMap, Milliseconds, Network, SearchSpace, reference};
+use op_catalog::{Milliseconds, Network, SearchSpace, reference};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::agent_client::{AgentClient, JobEvent};
 use crate::connection::DeviceArgs;
 use crate::hint::WithHint;
-use crate::profile::{completed, fresh_label};
+use crate::profile::{completed, fresh_label, references};
 use crate::progress::Progress;
 use crate::report::scatter::Scatter;
 use crate::report::verify::{NetworkKind, VerifiedNetwork, VerifyReport};
@@ -99,22 +99,12 @@ fn candidates(
     space: &SearchSpace,
     table: &LatencyTable,
 ) -> anyhow::Result<Vec<Candidate>> {
-    let definition = space.definition();
-    let input = FeatureMap::new(
-        definition.input.height,
-        definition.input.width,
-        definition.input.channels,
-    )?;
     let mut networks = Vec::new();
-    let mut left_out = Vec::new();
-    for name in reference::NAMES {
-        match reference::network_for(name, input, definition.classes) {
-            Ok(network) if space.architecture_of(&network).is_some() => {
-                networks.push((name.to_owned(), NetworkKind::Reference, network));
-            }
-            _ => left_out.push(name),
-        }
+    for (name, architecture) in references(space) {
+        networks.push((name, NetworkKind::Reference, space.network(&architecture)?));
     }
+    let is_in = |name: &&str| networks.iter().any(|(found, _, _)| found == name);
+    let left_out: Vec<&str> = reference::NAMES.into_iter().filter(|name| !is_in(name)).collect();
     if !left_out.is_empty() {
         let names = left_out.join(", ");
         output::note(&format!(

@@ -90,7 +90,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::fixtures::{published, row};
+    use crate::fixtures::{estimated_row, published, row};
     use crate::{EdgeCosts, TableContext, listed_row};
 
     const OFFICIAL: &str = "proxylessnas_official/mobile_trim.yaml";
@@ -160,6 +160,19 @@ mod tests {
             assert_eq!(parse_key(key).unwrap(), expected);
             assert_eq!(key_of(&expected).as_deref(), Some(key));
         }
+    }
+
+    #[test]
+    fn an_estimate_is_left_out_rather_than_taken_for_a_measurement() {
+        let mut rows = LatencyTable::new(TableContext::named("pixel1"));
+        let (measured, estimated) = ["conv-k3-in8x8x3-out8x8x4-s1", "conv-k1-in8x8x4-out8x8x4-s1"]
+            .map(|key| key.parse().unwrap())
+            .into();
+        rows.insert(row(measured, 1.0));
+        rows.insert(estimated_row(estimated, 1.0));
+        let exported = print(&rows, ExportedValue::Headline).unwrap();
+        assert_eq!(exported.left_out, [estimated]);
+        assert!(table(&exported.text).unwrap().rows().map(|row| row.key).eq([measured]));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::exported::{Exported, ExportedValue};
 use crate::listed_row::ListedRow;
 use crate::located::Located;
 use crate::pairs::Pairs;
-use crate::{Content, LatencyTable, RowStatistic, TableError, TableRow, TimeUnit};
+use crate::{Content, LatencyTable, RowSource, RowStatistic, TableError, TableRow, TimeUnit};
 
 /// What sets one of the formats apart from the other.
 pub(crate) struct Dialect {
@@ -131,7 +131,9 @@ impl Dialect {
         let mut left_out = Vec::new();
         for row in table.rows() {
             row.check()?;
-            match (self.write_key)(&row.key) {
+            // Whoever reads the file would take an estimate for a measurement.
+            let is_held = row.source != RowSource::Estimated;
+            match (self.write_key)(&row.key).filter(|_| is_held) {
                 Some(key) => _ = entries.insert(key, self.fields(row, value)),
                 None => left_out.push(row.key),
             }

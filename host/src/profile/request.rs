@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use latency_tables::NetworkRole;
+use latency_tables::{LatencyModel, NetworkRole};
 use op_catalog::wire::{Item, JobRequest, MeasuringProtocol, PROTOCOL_VERSION, Precision};
 use op_catalog::{Architecture, FeatureMap, Milliseconds, PlacedOp, SearchSpace, reference};
 use rand::SeedableRng;
@@ -107,6 +107,9 @@ pub(crate) fn plan(args: &ProfileArgs, space: &SearchSpace) -> Vec<PlannedNetwor
             role: NetworkRole::Fit,
         })
         .collect();
+    if planned.len() < LatencyModel::MIN_ARCHITECTURES {
+        return Vec::new();
+    }
     let references =
         references(space).into_iter().filter(|(_, network)| known.insert(network.clone()));
     let mut held_out: Vec<(String, Architecture)> = references.collect();

@@ -11,11 +11,11 @@ use super::uncertainty::Uncertainty;
 use super::validation::{self, HeldOut, Validation};
 use crate::{MeasuredNetwork, TableError};
 
-/// The smallest number of different architectures that a model can be fitted on. Of three, two are left
-/// when one is held out, and intervals hold less often than they say.
-const MIN_ARCHITECTURES: usize = 4;
-
 impl LatencyModel {
+    /// The smallest number of different architectures that a model can be fitted on. Of three, two are
+    /// left when one is held out, and intervals hold less often than they say.
+    pub const MIN_ARCHITECTURES: usize = 4;
+
     /// Fits every kind that the design allows, and keeps the one that predicts networks best that it
     /// was not fitted on; of those that are as good, the simplest. The seed deals the networks to the
     /// folds of cross-validation.
@@ -140,12 +140,13 @@ fn refuse_many(design: &Design) -> Result<(), TableError> {
 
 fn refuse_few(networks: &[&MeasuredNetwork]) -> Result<(), TableError> {
     let different: BTreeSet<_> = networks.iter().map(|network| &network.architecture).collect();
-    if different.len() >= MIN_ARCHITECTURES {
+    if different.len() >= LatencyModel::MIN_ARCHITECTURES {
         return Ok(());
     }
     let message = format!(
-        "there are {} different ones, but a model needs at least {MIN_ARCHITECTURES}",
-        different.len()
+        "there are {} different ones, but a model needs at least {}",
+        different.len(),
+        LatencyModel::MIN_ARCHITECTURES
     );
     Err(TableError::Model { what: "measured networks".to_owned(), message })
 }

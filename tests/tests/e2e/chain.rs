@@ -62,3 +62,33 @@ fn a_space_becomes_a_table_that_predicts_and_is_verified() {
     assert!(String::from_utf8_lossy(&refused.stderr).starts_with("error: "));
     assert_eq!(host(folder, &["profile"]).status.code(), Some(2));
 }
+
+/// A space of two networks, which are too few for a model.
+const TINY: &str = r#"
+name = "tiny"
+classes = 10
+candidates = ["mbconv-k3-e3", "mbconv-k5-e3"]
+[input]
+height = 16
+width = 16
+channels = 3
+[[stages]]
+width = 8
+cells = 1
+[[head]]
+op = "classifier"
+"#;
+
+#[test]
+fn a_space_of_too_few_networks_for_a_model_still_gets_its_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::write(folder.join("tiny.toml"), TINY).unwrap();
+    let profile = ["profile", "--device", "local", "--space", "tiny.toml", "--runtime", "mock"];
+    let summary = json(folder, &[&profile[..], &["--out", "tiny.json", "--json"]].concat());
+    assert_eq!((&summary["rows"], &summary["networks"]), (&3.into(), &0.into()));
+    assert!(summary["model"].is_null());
+    let refused = host(folder, &[&profile[..], &["--networks", "3"]].concat());
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("a model needs 4 networks"));
+}
