@@ -134,11 +134,14 @@ impl<'a, O: Observer> Runner<'a, O> {
             let after = self.canary().await?;
             let drift = self.usual_speed.drift(before.time.0.max(after.time.0));
             self.last_canary = Some(after);
-            if drift <= self.request.protocol.max_drift {
-                return self.accept(item, JudgedVisit { steadiness: Steadiness::Steady, visit });
-            }
-            if repeat == self.request.protocol.round_repeats {
-                return self.accept(item, JudgedVisit { steadiness: Steadiness::Drifting, visit });
+            let steadiness = if drift <= self.request.protocol.max_drift {
+                Steadiness::Steady
+            } else {
+                Steadiness::Drifting
+            };
+            if steadiness == Steadiness::Steady || repeat == self.request.protocol.round_repeats {
+                let round = self.schedule.rounds().saturating_sub(1);
+                return self.accept(item, JudgedVisit { round, steadiness, visit });
             }
         }
         Ok(())

@@ -111,6 +111,8 @@ mod tests {
               --seed <SEED>             Seed of weights, inputs and the order of measuring [default: 1]
               --out <FILE>              The table [default: DEVICE-RUNTIME-SPACE.json]
               --restart                 Throw away what an earlier run for this table has measured
+              --refresh <TABLE>         Measure a sample of this table's rows again, as they were measured,
+                                        and keep the table, rescale it, or measure the whole of it anew
               --json                    Print the summary as JSON
           -h, --help                    Print help (see more with '--help')
         ");

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
-use latency_tables::{NetworkRole, file};
+use latency_tables::file;
 use op_catalog::wire::{JobId, JobRequest, Row};
 use serde::{Deserialize, Serialize};
 
@@ -66,13 +66,9 @@ impl Journal {
         PathBuf::from(name)
     }
 
-    /// The folder of the journal of whole networks of this role, within that of the operations.
-    pub(crate) fn networks_folder(&self, role: NetworkRole) -> PathBuf {
-        let name = match role {
-            NetworkRole::Fit => "fit",
-            NetworkRole::HeldOut => "held-out",
-        };
-        self.folder.join(NETWORKS).join(name)
+    /// The folder of the journal of whole networks, within that of the operations.
+    pub(crate) fn networks_folder(&self) -> PathBuf {
+        self.folder.join(NETWORKS)
     }
 
     /// Opens a journal in a folder, or begins one. `request` has a fresh label; one that is resumed keeps

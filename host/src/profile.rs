@@ -4,6 +4,7 @@
 mod again;
 mod assemble;
 mod job;
+mod refresh;
 mod request;
 mod summary;
 
@@ -12,7 +13,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum, value_parser};
-use latency_tables::{LatencyModel, LatencyTable, NetworkRole, file};
+use latency_tables::{LatencyModel, LatencyTable, file};
 use op_catalog::SearchSpace;
 use op_catalog::wire::{Job, JobId, Runtime};
 
@@ -26,7 +27,7 @@ use job::Ended;
 use request::PlannedNetwork;
 
 /// Arguments of `host profile`.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct ProfileArgs {
     #[command(flatten)]
     device: DeviceArgs,
@@ -63,10 +64,27 @@ pub(crate) struct ProfileArgs {
     /// Throw away what an earlier run for this table has measured
     #[arg(long)]
     restart: bool,
+    /// Measure a sample of this table's rows again, as they were measured, and keep the table, rescale
+    /// it, or measure the whole of it anew
+    #[arg(long, value_name = "TABLE", conflicts_with_all = SAID_BY_THE_OLD_TABLE)]
+    refresh: Option<PathBuf>,
     /// Print the summary as JSON
     #[arg(long)]
     json: bool,
 }
+
+/// What a table that is refreshed says itself.
+const SAID_BY_THE_OLD_TABLE: [&str; 9] = [
+    "space",
+    "runtime",
+    "threads",
+    "batch",
+    "target_error",
+    "networks",
+    "held_out",
+    "core",
+    "restart",
+];
 
 /// The runtimes by name.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -89,9 +107,26 @@ impl From<RuntimeName> for Runtime {
     }
 }
 
+impl From<Runtime> for RuntimeName {
+    fn from(runtime: Runtime) -> Self {
+        match runtime {
+            Runtime::Tract => Self::Tract,
+            Runtime::Torch => Self::Torch,
+            Runtime::Mock => Self::Mock,
+        }
+    }
+}
+
 /// Runs the command.
 pub(crate) fn run(args: &ProfileArgs) -> anyhow::Result<ExitCode> {
-    let space = resolve::space(&args.space)?;
+    match &args.refresh {
+        Some(table) => refresh::run(args, table),
+        None => profile(args, &resolve::space(&args.space)?),
+    }
+}
+
+/// Measures a space, going on with what an earlier run has measured.
+fn profile(args: &ProfileArgs, space: &SearchSpace) -> anyhow::Result<ExitCode> {
     let out = args.out.clone().unwrap_or_else(|| {
         PathBuf::from(format!(
             "{}-{}-{}.json",
@@ -104,12 +139,12 @@ pub(crate) fn run(args: &ProfileArgs) -> anyhow::Result<ExitCode> {
     args.device.check()?;
     let beginning = if args.restart { Beginning::Restart } else { Beginning::Resume };
     let folder = Journal::folder_for(&out);
-    let asked = request::operations(args, &space);
+    let asked = request::operations(args, space);
     let mut journal = Journal::open(&folder, &args.device.device, asked, beginning)?;
     if journal.rows().len() > 0 {
         output::note(&format!("going on with {} rows of an earlier run", journal.rows().len()));
     }
-    let (table, finished) = match wait_for(measure(args, &space, &mut journal))? {
+    let (table, finished) = match wait_for(measure(args, space, &mut journal))? {
         Measured::Partly(table) => {
             let kept = keep_partial(&out, &table)?;
             output::note(&format!("interrupted: {kept}; go on with `{}`", again::command()));
@@ -172,38 +207,30 @@ async fn measure(
     measure_networks(args, space, &planned, journal, table, operations).await
 }
 
-/// Measures whole networks, those to fit on first, and fits the model.
+/// Measures whole networks and fits the model.
 async fn measure_networks(
     args: &ProfileArgs,
     space: &SearchSpace,
     planned: &[PlannedNetwork],
     operations: &Journal,
-    mut table: LatencyTable,
+    table: LatencyTable,
     measured: Finished,
 ) -> anyhow::Result<Measured> {
-    let mut finished = vec![measured];
-    for (role, what) in
-        [(NetworkRole::Fit, "networks to fit"), (NetworkRole::HeldOut, "held-out networks")]
-    {
-        let asked = request::networks(args, space, planned, role)?;
-        if asked.items.is_empty() {
-            continue;
-        }
-        let folder = operations.networks_folder(role);
-        let mut journal = Journal::open(&folder, &args.device.device, asked, Beginning::Resume)?;
-        let ended = job::measure(&args.device, &mut journal, what).await?;
-        table = assemble::with_networks(table, planned, &ended, &journal)?;
-        if ended.is_interrupted() {
-            return Ok(Measured::Partly(table));
-        }
-        finished.push(Finished { ended, job: journal.current_id() });
+    let asked = request::networks(args, space, planned)?;
+    let folder = operations.networks_folder();
+    let mut journal = Journal::open(&folder, &args.device.device, asked, Beginning::Resume)?;
+    let ended = job::measure(&args.device, &mut journal, "whole networks").await?;
+    let mut table = assemble::with_networks(table, planned, &ended, &journal)?;
+    if ended.is_interrupted() {
+        return Ok(Measured::Partly(table));
     }
     match assemble::with_model(table.clone(), space, args.seed) {
         Ok(with_model) => table = with_model,
         // What was measured is worth keeping without a model.
         Err(error) => output::note(&format!("warning: the table has no model: {error:#}")),
     }
-    Ok(Measured::Wholly(table, finished))
+    let networks = Finished { ended, job: journal.current_id() };
+    Ok(Measured::Wholly(table, vec![measured, networks]))
 }
 
 /// Lets the agents forget what the table has. One that cannot be told keeps it.

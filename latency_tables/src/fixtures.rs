@@ -40,6 +40,11 @@ pub(crate) fn published(path: &str) -> Option<String> {
 
 /// A row as an agent measures it, all of its times this one.
 pub(crate) fn measured_row(key: PlacedOp, ms: f64) -> TableRow {
+    TableRow::from_measurement(key, &measurement(ms))
+}
+
+/// What an agent measures, all of its times this one.
+pub(crate) fn measurement(ms: f64) -> Measurement {
     let time = Milliseconds(ms);
     let headline = Headline {
         statistic: HeadlineStatistic::ThreadCpuP50,
@@ -50,7 +55,7 @@ pub(crate) fn measured_row(key: PlacedOp, ms: f64) -> TableRow {
         relative_error: 0.0,
         reason: "one thread, and the device has a clock of its CPU time".to_owned(),
     };
-    let measurement = Measurement {
+    Measurement {
         n: 60,
         runs_per_sample: 1,
         instantiations: 6,
@@ -69,8 +74,8 @@ pub(crate) fn measured_row(key: PlacedOp, ms: f64) -> TableRow {
         first_run: time,
         preparation: time,
         visits: vec![time; 2],
-    };
-    TableRow::from_measurement(key, &measurement)
+        rounds: vec![0, 1],
+    }
 }
 
 /// An estimated row, its interval of a tenth to both sides.

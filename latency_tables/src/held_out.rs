@@ -17,6 +17,9 @@ pub struct HeldOutReport {
     pub agreement: Agreement,
     /// The largest absolute error in percent.
     pub max_percent: f64,
+    /// The mean absolute error in percent against the headlines as they were measured, before what a
+    /// round did to all networks is taken off.
+    pub unlevelled_mape_percent: f64,
     /// Share of the networks whose measured latency lies in the predicted 90 % interval, in percent;
     /// `null` where predictions have none.
     pub coverage90_percent: Option<f64>,
@@ -24,15 +27,15 @@ pub struct HeldOutReport {
     pub floor: Option<Floor>,
 }
 
-/// How far two measurements of one network in two processes are apart: no model of single measurements
-/// can be nearer.
+/// How far two measurements of one network in two processes are apart, beyond what their rounds did to
+/// all networks: no model of single measurements can be nearer.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Floor {
     /// Median over the networks of the difference between two visits over their mean, in percent.
     pub median_percent: f64,
     /// Its 90th percentile.
     pub p90_percent: f64,
-    /// Standard deviation of the visits of one network over its latency, in percent, pooled over the
+    /// Standard deviation of the levelled visits of one network over its latency, in percent, pooled over the
     /// networks.
     pub spread_percent: f64,
 }
@@ -44,10 +47,12 @@ impl HeldOutReport {
         let held_out: Vec<&NetworkRow> =
             table.networks().iter().filter(|row| row.role == NetworkRole::HeldOut).collect();
         let mut points = Vec::new();
+        let mut unlevelled = Vec::new();
         let mut inside = Vec::new();
         for row in &held_out {
             let prediction = model.predict(&row.architecture()).ok()?;
             points.push(Point { predicted: prediction.latency, measured: row.latency() });
+            unlevelled.push(Point { measured: row.headline.value, ..points[points.len() - 1] });
             inside.extend(
                 prediction
                     .interval90
@@ -58,6 +63,8 @@ impl HeldOutReport {
         Some(Self {
             networks: points.len(),
             agreement: Agreement::of(&points)?,
+            unlevelled_mape_percent: unlevelled.iter().map(error).sum::<f64>()
+                / unlevelled.len() as f64,
             max_percent: points.iter().map(error).fold(0.0, f64::max),
             coverage90_percent: (inside.len() == points.len())
                 .then(|| 100.0 * inside.iter().sum::<f64>() / inside.len() as f64),
@@ -71,7 +78,7 @@ impl Floor {
     pub fn of(rows: &[&NetworkRow]) -> Option<Self> {
         let mut differences: Vec<f64> = rows
             .iter()
-            .filter_map(|row| match row.visits[..] {
+            .filter_map(|row| match row.levelled_visits()[..] {
                 [Milliseconds(first), Milliseconds(second), ..] => {
                     Some(100.0 * (first - second).abs() / f64::midpoint(first, second))
                 }
@@ -88,14 +95,15 @@ impl Floor {
     }
 }
 
-/// Standard deviation of the visits of one network, over its latency, pooled over the networks;
-/// nothing where none was visited twice.
+/// Standard deviation of the levelled visits of one network, over its latency, pooled over the networks:
+/// what a fresh instantiation is worth. Nothing where none was visited twice.
 pub fn spread(rows: &[&NetworkRow]) -> Option<f64> {
     let (mut squares, mut degrees) = (0.0, 0.0);
     for row in rows.iter().filter(|row| row.visits.len() > 1) {
-        let count = row.visits.len() as f64;
-        let mean = row.visits.iter().map(|visit| visit.0).sum::<f64>() / count;
-        squares += row.visits.iter().map(|visit| (visit.0 / mean - 1.0).powi(2)).sum::<f64>();
+        let visits = row.levelled_visits();
+        let count = visits.len() as f64;
+        let mean = visits.iter().map(|visit| visit.0).sum::<f64>() / count;
+        squares += visits.iter().map(|visit| (visit.0 / mean - 1.0).powi(2)).sum::<f64>();
         degrees += count - 1.0;
     }
     (degrees > 0.0).then(|| (squares / degrees).sqrt())

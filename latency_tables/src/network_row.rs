@@ -1,10 +1,12 @@
 //! A network row is what a table knows of one whole network: what models are fitted on and judged by.
 
+use std::iter::repeat;
+
 use op_catalog::wire::Measurement;
 use op_catalog::{Architecture, Milliseconds};
 use serde::{Deserialize, Serialize};
 
-use crate::{MeasuredNetwork, RowHeadline, TableError};
+use crate::{MeasuredNetwork, RoundFactors, RowHeadline, TableError, round_factors};
 
 /// A whole network, measured. Times are per run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,6 +21,10 @@ pub struct NetworkRow {
     pub headline: RowHeadline,
     /// The headline statistic of each visit, each with a fresh instantiation in a fresh process.
     pub visits: Vec<Milliseconds>,
+    /// How much longer than usual all networks took in the round of each of these visits, as a factor
+    /// ([`RoundFactors`]); empty where the rounds are not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub round_factors: Vec<f64>,
 }
 
 /// What a measured network is there for.
@@ -37,6 +43,7 @@ impl NetworkRow {
         architecture: &Architecture,
         role: NetworkRole,
         measurement: &Measurement,
+        factors: &RoundFactors,
     ) -> Self {
         Self {
             choices: architecture.choices().to_vec(),
@@ -44,6 +51,7 @@ impl NetworkRow {
             n: measurement.n,
             headline: RowHeadline::from(&measurement.headline),
             visits: measurement.visits.clone(),
+            round_factors: factors.of_rounds(&measurement.rounds),
         }
     }
 
@@ -52,9 +60,23 @@ impl NetworkRow {
         Architecture::new(self.choices.clone())
     }
 
-    /// Its latency.
+    /// Its latency in a usual round: the median of its visits, each over the factor of its round. The
+    /// headline where the rounds are not known.
     pub fn latency(&self) -> Milliseconds {
-        self.headline.value
+        if self.round_factors.is_empty() {
+            return self.headline.value;
+        }
+        round_factors::levelled(&self.visits, &self.round_factors)
+    }
+
+    /// Each visit over the factor of its round.
+    pub fn levelled_visits(&self) -> Vec<Milliseconds> {
+        let factors = self.round_factors.iter().copied().chain(repeat(1.0));
+        self.visits
+            .iter()
+            .zip(factors)
+            .map(|(visit, factor)| Milliseconds(visit.0 / factor))
+            .collect()
     }
 
     /// The row as models take it.
@@ -73,6 +95,15 @@ impl NetworkRow {
         if let Some(time) = times.map(|time| time.0).find(|time| !time.is_finite() || *time <= 0.0)
         {
             return refuse("headline", format!("{time} ms is no latency of a network"));
+        }
+        let (factors, visits) = (self.round_factors.len(), self.visits.len());
+        if factors != 0 && factors != visits {
+            return refuse("round_factors", format!("{factors} for {visits} visits"));
+        }
+        if let Some(factor) =
+            self.round_factors.iter().find(|factor| !factor.is_finite() || **factor <= 0.0)
+        {
+            return refuse("round_factors", format!("{factor} is no factor of a time"));
         }
         if self.n == 0 {
             return refuse("n", "it is 0".to_owned());

@@ -12,6 +12,9 @@ use super::visit::Visit;
 /// A visit with what the canary said around it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct JudgedVisit {
+    /// The round that it was made in, from 0.
+    #[serde(default)]
+    pub(crate) round: u32,
     /// Whether the canary was steady around it.
     pub(crate) steadiness: Steadiness,
     /// What was seen.
@@ -176,6 +179,7 @@ fn statistics(
         first_run: over_visits(|visit| visit.first_run_ns),
         preparation: over_visits(|visit| visit.preparation_ns),
         visits: visit_medians.into_iter().map(Milliseconds).collect(),
+        rounds: visits.iter().map(|judged| judged.round).collect(),
     }
 }
 
@@ -242,11 +246,12 @@ mod tests {
             thread_cpu_ns: vec![ns; 10],
             involuntary_switches: [vec![1; 6], vec![0; 4]].concat(),
         };
-        JudgedVisit { steadiness: Steadiness::Steady, visit }
+        JudgedVisit { round: 0, steadiness: Steadiness::Steady, visit }
     }
 
     fn visits(times: &[f64]) -> Vec<JudgedVisit> {
-        times.iter().map(|ms| visit(*ms)).collect()
+        let numbered = (0..).zip(times);
+        numbered.map(|(round, ms)| JudgedVisit { round, ..visit(*ms) }).collect()
     }
 
     /// The standard protocol with a cap that these visits do not reach.
@@ -310,6 +315,7 @@ mod tests {
         assert_eq!(row.headline.ci_high, Milliseconds(5.02));
         assert_eq!(row.flags, []);
         assert_eq!((row.n, row.instantiations, row.clean_fraction), (60, 6, Some(0.4)));
+        assert_eq!(row.rounds, [0, 1, 2, 3, 5, 6]);
         some.pop();
         let row = measurement(&some, &protocol, &auto(1));
         assert_eq!((row.flags, row.instantiations), (vec![Flag::Drift], 6));

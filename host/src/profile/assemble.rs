@@ -5,7 +5,8 @@ use std::time::SystemTime;
 
 use anyhow::Context;
 use latency_tables::{
-    Design, LatencyModel, LatencyTable, NetworkRole, NetworkRow, TableContext, TableRow, held_out,
+    Design, LatencyModel, LatencyTable, NetworkRole, NetworkRow, RoundFactors, TableContext,
+    TableRow, held_out,
 };
 use op_catalog::wire::status::CanaryPoint;
 use op_catalog::wire::{JobStatus, Outcome, Row};
@@ -46,21 +47,20 @@ pub(crate) fn rows(ended: &Ended, space: &SearchSpace, journal: &Journal) -> Lat
     table
 }
 
-/// The same table with more networks, and the time and canaries of measuring them.
+/// The same table with its networks, and the time and canaries of measuring them.
 pub(crate) fn with_networks(
     table: LatencyTable,
     planned: &[PlannedNetwork],
     ended: &Ended,
     journal: &Journal,
 ) -> anyhow::Result<LatencyTable> {
+    let factors = RoundFactors::of(journal.rows().filter_map(Row::measurement));
     let row_of = |row: &Row| {
-        let network = planned.iter().find(|network| network.id == row.id)?;
-        let measurement = row.measurement()?;
-        Some(NetworkRow::from_measurement(&network.architecture, network.role, measurement))
+        let PlannedNetwork { architecture, role, .. } =
+            planned.iter().find(|network| network.id == row.id)?;
+        Some(NetworkRow::from_measurement(architecture, *role, row.measurement()?, &factors))
     };
-    let earlier = table.networks().iter().cloned();
-    let networks = earlier.chain(journal.rows().filter_map(row_of)).collect();
-    let mut table = table.with_networks(networks)?;
+    let mut table = table.with_networks(journal.rows().filter_map(row_of).collect())?;
     if let Some(status) = ended.status() {
         add_time(&mut table.context, status);
     }

@@ -37,39 +37,38 @@ pub(crate) fn operations(args: &ProfileArgs, space: &SearchSpace) -> JobRequest 
     request(args, protocol, space.placed_ops().into_iter().map(item).collect())
 }
 
-/// Whole networks of one role. A visit of a network is worth as much as another network where many are
-/// fitted together, so those are visited a few times each; what errors are stated on is visited more
-/// often. Loading a network takes as long as running it several times, and how long its runs take
-/// depends on where its memory happens to lie, so a visit is short and the target is a number of visits.
+/// Visits of a whole network, each with a fresh instantiation.
+const NETWORK_VISITS: u32 = 7;
+
+/// Samples of each of these visits.
+const NETWORK_SAMPLES: u32 = 3;
+
+/// Whole networks, those to fit on and those held out in one job: how long the runs of a network take
+/// drifts by a percent or two over minutes, which the canary's little loop does not feel, and a job visits
+/// all of its items in each round, so that what comes and goes meets all networks alike. Loading a network
+/// takes as long as running it several times, and how long its runs take depends on where its memory
+/// happens to lie, so a visit is short and what ends the measuring is a number of visits.
 pub(crate) fn networks(
     args: &ProfileArgs,
     space: &SearchSpace,
     planned: &[PlannedNetwork],
-    role: NetworkRole,
 ) -> anyhow::Result<JobRequest> {
     let item = |network: &PlannedNetwork| {
         let blocks = space.network(&network.architecture)?.blocks().to_vec();
         Ok(Item { id: network.id.clone(), blocks })
     };
-    let instantiations = match role {
-        NetworkRole::Fit => 3,
-        NetworkRole::HeldOut => 4,
-    };
     let protocol = MeasuringProtocol {
         shuffle_seed: args.seed,
         warm_up_min: Milliseconds(0.0),
         warm_up_runs: 1,
-        visit_samples: 6,
-        instantiations,
+        visit_samples: NETWORK_SAMPLES,
+        instantiations: NETWORK_VISITS,
         min_time: Milliseconds(0.0),
-        min_samples: 6 * instantiations,
+        min_samples: NETWORK_SAMPLES * NETWORK_VISITS,
         target_relative_error: 1.0,
-        // Reached with three visits: the interval says what confidence it has.
-        confidence: 0.75,
         ..MeasuringProtocol::standard()
     };
-    let of_role = planned.iter().filter(|network| network.role == role);
-    let items: anyhow::Result<Vec<Item>> = of_role.map(item).collect();
+    let items: anyhow::Result<Vec<Item>> = planned.iter().map(item).collect();
     Ok(request(args, protocol, items?))
 }
 

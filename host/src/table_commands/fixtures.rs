@@ -42,6 +42,7 @@ pub(super) fn row(key: PlacedOp, ms: f64) -> TableRow {
         first_run: time(2.0),
         preparation: time(5.0),
         visits: vec![time(1.0); 6],
+        rounds: (0..6).collect(),
     };
     TableRow::from_measurement(key, &measurement)
 }

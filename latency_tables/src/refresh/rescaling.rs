@@ -122,6 +122,7 @@ mod tests {
                 ..measured_row("conv-k3-in8x8x3-out4x4x8-s2".parse().unwrap(), 1.0).headline
             },
             visits: vec![network.latency; 2],
+            round_factors: vec![1.0, 1.0],
         };
         let rows = measured.iter().map(row).collect();
         table.with_networks(rows).unwrap().with_model(model).unwrap()

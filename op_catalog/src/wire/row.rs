@@ -91,6 +91,9 @@ pub struct Measurement {
     pub preparation: Milliseconds,
     /// The headline statistic of each visit, in the order of the rounds.
     pub visits: Vec<Milliseconds>,
+    /// The round of each of these visits, from 0: what slowed the device in a round met all of its items.
+    #[serde(default)]
+    pub rounds: Vec<u32>,
 }
 
 /// Statistics of the measuring thread's CPU time per run, over all samples.

@@ -90,6 +90,7 @@ fn measured_row() -> Row {
             first_run: Milliseconds(0.31),
             preparation: Milliseconds(4.5),
             visits: vec![Milliseconds(0.1015), Milliseconds(0.1025), Milliseconds(0.1045)],
+            rounds: vec![0, 1, 2],
         })),
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use latency_tables::{LatencyTable, file, refresh};
 use serde_json::Value;
 use tests::program;
 
@@ -61,6 +62,59 @@ fn a_space_becomes_a_table_that_predicts_and_is_verified() {
     assert_eq!(refused.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&refused.stderr).starts_with("error: "));
     assert_eq!(host(folder, &["profile"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_refresh_keeps_rescales_or_measures_anew_as_the_device_has_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    json(
+        folder,
+        &[
+            "profile",
+            "--device",
+            "local",
+            "--space",
+            "proxyless-small",
+            "--runtime",
+            "mock",
+            "--networks",
+            "8",
+            "--held-out",
+            "4",
+            "--json",
+            "--out",
+            "then.json",
+        ],
+    );
+    let then = file::read(&folder.join("then.json")).unwrap();
+    let refresh = |table: &LatencyTable| {
+        file::write(&folder.join("old.json"), table).unwrap();
+        let asked = ["profile", "--device", "local", "--refresh", "old.json", "--json"];
+        let said = json(folder, &[&asked[..], &["--out", "now.json"]].concat());
+        (said, file::read(&folder.join("now.json")).unwrap())
+    };
+
+    let (said, now) = refresh(&then);
+    assert_eq!(said["refresh"]["decision"]["do"], "keep");
+    assert_eq!(now, then);
+
+    let slower = refresh::rescaled(&then, 1.1).unwrap();
+    let (said, now) = refresh(&slower);
+    assert_eq!(said["refresh"]["decision"]["do"], "rescale");
+    for (now, then) in now.rows().zip(then.rows()) {
+        assert!((now.headline().0 / then.headline().0 - 1.0).abs() < 0.01, "{}", now.key);
+    }
+
+    let mut other = then.clone();
+    for row in slower.rows().filter(|row| row.key.stride() > 1) {
+        other.insert(row.clone());
+    }
+    let (said, now) = refresh(&other);
+    assert_eq!((&said["rows"], &said["networks"]), (&40.into(), &12.into()));
+    assert!(now.rows().eq(then.rows()));
+    assert!(!folder.join("now.json.profile").exists());
+    assert!(!folder.join("old.json.refresh.profile").exists());
 }
 
 /// A space of two networks, which are too few for a model.
