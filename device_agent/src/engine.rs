@@ -45,11 +45,7 @@ async fn measure(jobs: &Arc<Jobs>, id: &JobId, allowed: &[u32]) -> anyhow::Resul
 }
 
 fn headline_rule(request: &JobRequest, jobs: &Jobs) -> HeadlineRule {
-    HeadlineRule::decide(
-        request.protocol.headline,
-        request.threads,
-        jobs.device.measuring.thread_cpu_clock,
-    )
+    HeadlineRule::decide(&request.protocol, request.threads, jobs.device.measuring.thread_cpu_clock)
 }
 
 /// One core for one thread, all of them for more.

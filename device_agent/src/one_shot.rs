@@ -45,7 +45,7 @@ pub(crate) async fn run(options: &Measure) -> anyhow::Result<ExitCode> {
     let cores = measuring_cores(&request, &cores_allowed);
     keep_off(&cores, &cores_allowed);
     let rule = HeadlineRule::decide(
-        request.protocol.headline,
+        &request.protocol,
         request.threads,
         SystemClock::thread_cpu_ns().is_some(),
     );

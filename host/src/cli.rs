@@ -104,7 +104,7 @@ mod tests {
               --target-error <PERCENT>  Error of a row at which it is finished: half its confidence interval
                                         over its value [default: 1%]
               --networks <NETWORKS>     Whole networks to fit the latency model on; 0 measures operations
-                                        alone [default: 60]
+                                        alone [default: 90]
               --held-out <HELD_OUT>     Random networks that no fit sees, to state the model's errors on
                                         [default: 40]
               --core <CORE>             Core to measure on [default: the agent's choice]

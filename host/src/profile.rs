@@ -18,7 +18,7 @@ use op_catalog::SearchSpace;
 use op_catalog::wire::{Job, JobId, Runtime};
 
 pub(crate) use job::{completed, fresh_label};
-pub(crate) use request::references;
+pub(crate) use request::{NETWORK_SAMPLES, references};
 
 use crate::connection::DeviceArgs;
 use crate::journal::{Beginning, Journal};
@@ -47,7 +47,7 @@ pub(crate) struct ProfileArgs {
     #[arg(long, value_name = "PERCENT", default_value = "1%", value_parser = share)]
     target_error: f64,
     /// Whole networks to fit the latency model on; 0 measures operations alone
-    #[arg(long, default_value_t = 60, value_parser = network_count)]
+    #[arg(long, default_value_t = 90, value_parser = network_count)]
     networks: usize,
     /// Random networks that no fit sees, to state the model's errors on
     #[arg(long, default_value_t = 40)]

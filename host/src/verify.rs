@@ -5,8 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use latency_tables::{LatencyTable, Prediction, file};
-use op_catalog::wire::{DeviceInfo, Item, JobRequest, MeasuringProtocol, PROTOCOL_VERSION, Row};
+use latency_tables::{LatencyTable, NetworkRow, Prediction, RowStatistic, file};
+use op_catalog::wire::{
+    DeviceInfo, Item, JobRequest, MeasuringProtocol, PROTOCOL_VERSION, Row, VisitStatistic,
+};
 use op_catalog::{Milliseconds, Network, SearchSpace, reference};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -14,7 +16,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::agent_client::{AgentClient, JobEvent};
 use crate::connection::DeviceArgs;
 use crate::hint::WithHint;
-use crate::profile::{completed, fresh_label, references};
+use crate::profile::{NETWORK_SAMPLES, completed, fresh_label, references};
 use crate::progress::Progress;
 use crate::report::scatter::Scatter;
 use crate::report::verify::{NetworkKind, VerifiedNetwork, VerifyReport};
@@ -170,22 +172,38 @@ fn request(table: &LatencyTable, candidates: &[Candidate]) -> anyhow::Result<Job
         precision: context.precision.with_context(|| unknown("precision"))?,
         weight_seed: context.weight_seed.with_context(|| unknown("weight seed"))?,
         core: context.core,
-        protocol: for_networks(&protocol, candidates),
+        protocol: for_networks(&protocol, table, candidates),
         items: candidates.iter().map(item).collect(),
     })
 }
 
 /// The table's protocol for whole networks. Loading one takes as long as running it several times, so
 /// a visit takes more samples; and the cap is a time, which must leave networks as many visits as
-/// operations have.
-fn for_networks(protocol: &MeasuringProtocol, candidates: &[Candidate]) -> MeasuringProtocol {
+/// operations have. What a visit gives is what it gave of the networks that the table's model was fitted on.
+fn for_networks(
+    protocol: &MeasuringProtocol,
+    table: &LatencyTable,
+    candidates: &[Candidate],
+) -> MeasuringProtocol {
+    let is_fastest = |network: &NetworkRow| {
+        matches!(
+            network.headline.statistic,
+            RowStatistic::WallFastest | RowStatistic::ThreadCpuFastest
+        )
+    };
+    let (visit_statistic, visit_samples) = if table.networks().iter().any(is_fastest) {
+        // The fastest of more samples is faster.
+        (VisitStatistic::Fastest, NETWORK_SAMPLES)
+    } else {
+        (protocol.visit_statistic, protocol.visit_samples.max(6))
+    };
     let slowest =
         candidates.iter().map(|candidate| candidate.prediction.latency.0).fold(0.0, f64::max);
-    let visit_samples = protocol.visit_samples.max(6);
     let visits = 3.0 * f64::from(protocol.instantiations);
     let needed = visits * slowest * f64::from(visit_samples);
     MeasuringProtocol {
         visit_samples,
+        visit_statistic,
         max_time: Milliseconds(protocol.max_time.0.max(needed).min(3_600_000.0)),
         ..protocol.clone()
     }

@@ -94,6 +94,10 @@ pub enum RowStatistic {
     WallP50,
     /// Median CPU time of the measuring thread.
     ThreadCpuP50,
+    /// Median over visits of the fastest sample's wall time.
+    WallFastest,
+    /// Median over visits of the fastest sample's CPU time of the measuring thread.
+    ThreadCpuFastest,
     /// Mean, of a table that publishes nothing else.
     Mean,
     /// A latency of which the table does not say what statistic it is.
@@ -141,7 +145,9 @@ impl TableRow {
         let reason = match statistic {
             RowStatistic::Mean => "the published table has no other statistic",
             RowStatistic::WallP50 => "the published table has the median",
-            RowStatistic::ThreadCpuP50 => "the published table says so",
+            RowStatistic::ThreadCpuP50
+            | RowStatistic::WallFastest
+            | RowStatistic::ThreadCpuFastest => "the published table says so",
             RowStatistic::Unstated => "the table does not say which statistic it is",
             RowStatistic::Estimated => "the table says that it is an estimate",
         };
@@ -295,6 +301,8 @@ impl From<&Headline> for RowHeadline {
             statistic: match headline.statistic {
                 HeadlineStatistic::WallP50 => RowStatistic::WallP50,
                 HeadlineStatistic::ThreadCpuP50 => RowStatistic::ThreadCpuP50,
+                HeadlineStatistic::WallFastest => RowStatistic::WallFastest,
+                HeadlineStatistic::ThreadCpuFastest => RowStatistic::ThreadCpuFastest,
             },
             value: headline.value,
             ci_low: Some(headline.ci_low),

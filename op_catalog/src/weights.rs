@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rand::{Rng, SeedableRng};
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
@@ -131,12 +131,13 @@ impl Numbers {
     /// Uniform numbers around a centre, none closer to it than a thousandth of the bound.
     fn tensor(&mut self, shape: Vec<usize>, centre: f32, bound: f32) -> Tensor {
         let count = shape.iter().product();
-        let values = (0..count).map(|_| {
-            let bits = self.random.next_u32();
-            // 24 bits of magnitude are exact in f32; the lowest bit is the sign.
-            let magnitude = 0.001 + 0.999 * ((bits >> 8) as f32 / 16_777_216.0);
-            let sign = if bits & 1 == 0 { 1.0 } else { -1.0 };
-            centre + sign * magnitude * bound
+        let mut bits = vec![0_u32; count];
+        self.random.fill(&mut bits[..]);
+        let values = bits.into_iter().map(|bits| {
+            // 24 bits of magnitude are exact in f32; the lowest bit is the sign, put in its place without
+            // a branch that nobody could foretell.
+            let magnitude = bound * (0.001 + 0.999 * ((bits >> 8) as f32 / 16_777_216.0));
+            centre + f32::from_bits(magnitude.to_bits() | bits << 31)
         });
         Tensor { values: values.collect(), shape }
     }

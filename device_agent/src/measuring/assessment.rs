@@ -3,7 +3,9 @@
 
 use op_catalog::Milliseconds;
 use op_catalog::wire::row::{Headline, HeadlineStatistic, ThreadCpu};
-use op_catalog::wire::{Condition, Flag, HeadlineChoice, Measurement, MeasuringProtocol};
+use op_catalog::wire::{
+    Condition, Flag, HeadlineChoice, Measurement, MeasuringProtocol, VisitStatistic,
+};
 use serde::{Deserialize, Serialize};
 
 use super::statistics::{median, median_interval, moments, percentile, sorted};
@@ -34,42 +36,63 @@ pub(crate) enum Steadiness {
 /// The headline statistic of a job with the reason for it, decided once for all its rows.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct HeadlineRule {
-    statistic: HeadlineStatistic,
+    clock: HeadlineClock,
+    of_visit: VisitStatistic,
     reason: &'static str,
+}
+
+/// The clocks that a headline is read from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum HeadlineClock {
+    Wall,
+    ThreadCpu,
 }
 
 impl HeadlineRule {
     /// Decides for a job: `thread_cpu` says whether the device has that clock.
-    pub(crate) fn decide(choice: HeadlineChoice, threads: u32, thread_cpu: bool) -> Self {
-        let (statistic, reason) = match choice {
-            HeadlineChoice::Wall => (HeadlineStatistic::WallP50, "the request asks for wall time"),
+    pub(crate) fn decide(protocol: &MeasuringProtocol, threads: u32, thread_cpu: bool) -> Self {
+        let (clock, reason) = match protocol.headline {
+            HeadlineChoice::Wall => (HeadlineClock::Wall, "the request asks for wall time"),
             _ if threads > 1 => (
-                HeadlineStatistic::WallP50,
+                HeadlineClock::Wall,
                 "the runtime works on several threads, so that the CPU time of one says little",
             ),
             _ if !thread_cpu => {
-                (HeadlineStatistic::WallP50, "the device has no clock of a thread's CPU time")
+                (HeadlineClock::Wall, "the device has no clock of a thread's CPU time")
             }
             HeadlineChoice::ThreadCpu => {
-                (HeadlineStatistic::ThreadCpuP50, "the request asks for the thread's CPU time")
+                (HeadlineClock::ThreadCpu, "the request asks for the thread's CPU time")
             }
             HeadlineChoice::Auto => (
-                HeadlineStatistic::ThreadCpuP50,
+                HeadlineClock::ThreadCpu,
                 "the work runs on one thread, whose CPU time leaves out what other programs take",
             ),
         };
-        Self { statistic, reason }
+        Self { clock, of_visit: protocol.visit_statistic, reason }
     }
 
-    /// The samples' times of a visit in the headline's clock, per run, in milliseconds.
-    fn times(&self, visit: &Visit) -> Vec<f64> {
-        let times = match self.statistic {
-            HeadlineStatistic::ThreadCpuP50 if !visit.thread_cpu_ns.is_empty() => {
-                &visit.thread_cpu_ns
+    fn statistic(&self) -> HeadlineStatistic {
+        match (self.clock, self.of_visit) {
+            (HeadlineClock::Wall, VisitStatistic::Median) => HeadlineStatistic::WallP50,
+            (HeadlineClock::Wall, VisitStatistic::Fastest) => HeadlineStatistic::WallFastest,
+            (HeadlineClock::ThreadCpu, VisitStatistic::Median) => HeadlineStatistic::ThreadCpuP50,
+            (HeadlineClock::ThreadCpu, VisitStatistic::Fastest) => {
+                HeadlineStatistic::ThreadCpuFastest
             }
+        }
+    }
+
+    /// What a visit gives to the headline, per run, in milliseconds.
+    fn of(&self, visit: &Visit) -> f64 {
+        let times = match self.clock {
+            HeadlineClock::ThreadCpu if !visit.thread_cpu_ns.is_empty() => &visit.thread_cpu_ns,
             _ => &visit.wall_ns,
         };
-        per_run_ms(times, visit.runs_per_sample)
+        let times = per_run_ms(times, visit.runs_per_sample);
+        match self.of_visit {
+            VisitStatistic::Median => median(times),
+            VisitStatistic::Fastest => times.into_iter().fold(f64::INFINITY, f64::min),
+        }
     }
 }
 
@@ -165,12 +188,13 @@ fn statistics(
         mean: Milliseconds(mean),
         p90: at(&wall, 0.9),
         variance,
-        thread_cpu: (rule.statistic == HeadlineStatistic::ThreadCpuP50 && !thread_cpu.is_empty())
-            .then(|| ThreadCpu {
+        thread_cpu: (rule.clock == HeadlineClock::ThreadCpu && !thread_cpu.is_empty()).then(|| {
+            ThreadCpu {
                 min: at(&thread_cpu, 0.0),
                 p10: at(&thread_cpu, 0.1),
                 p50: at(&thread_cpu, 0.5),
-            }),
+            }
+        }),
         flags: flags(visits, &headline, clean_fraction),
         headline,
         clean_fraction,
@@ -189,12 +213,12 @@ fn headline(
     protocol: &MeasuringProtocol,
     rule: &HeadlineRule,
 ) -> (Headline, Vec<f64>) {
-    let medians: Vec<f64> = visits.iter().map(|judged| median(rule.times(&judged.visit))).collect();
+    let medians: Vec<f64> = visits.iter().map(|judged| rule.of(&judged.visit)).collect();
     let ordered = sorted(medians.iter().copied());
     let value = percentile(&ordered, 0.5);
     let interval = median_interval(&ordered, protocol.confidence);
     let headline = Headline {
-        statistic: rule.statistic,
+        statistic: rule.statistic(),
         value: Milliseconds(value),
         ci_low: Milliseconds(interval.low),
         ci_high: Milliseconds(interval.high),
@@ -225,8 +249,9 @@ fn clean_fraction(visits: &[JudgedVisit]) -> Option<f64> {
 
 fn flags(visits: &[JudgedVisit], headline: &Headline, clean_fraction: Option<f64>) -> Vec<Flag> {
     let drifted = visits.iter().any(|judged| judged.steadiness == Steadiness::Drifting);
-    let is_disturbed = headline.statistic == HeadlineStatistic::WallP50
-        && clean_fraction.is_some_and(|fraction| fraction < 0.5);
+    let is_wall =
+        matches!(headline.statistic, HeadlineStatistic::WallP50 | HeadlineStatistic::WallFastest);
+    let is_disturbed = is_wall && clean_fraction.is_some_and(|fraction| fraction < 0.5);
     let flags = [(Flag::Drift, drifted), (Flag::Interference, is_disturbed)];
     flags.into_iter().filter(|(_, is_set)| *is_set).map(|(flag, _)| flag).collect()
 }
@@ -260,7 +285,7 @@ mod tests {
     }
 
     fn auto(threads: u32) -> HeadlineRule {
-        HeadlineRule::decide(HeadlineChoice::Auto, threads, true)
+        HeadlineRule::decide(&protocol(), threads, true)
     }
 
     #[test]
@@ -303,6 +328,24 @@ mod tests {
         );
         assert_eq!((two.thread_cpu, two.flags), (None, vec![Flag::Interference]));
         assert!(two.headline.reason.contains("several threads"));
+    }
+
+    #[test]
+    fn a_visit_gives_its_median_or_its_fastest_sample_and_the_headline_is_the_median_of_these() {
+        let mut disturbed = visits(&[5.0; 6]);
+        for judged in &mut disturbed {
+            judged.visit.thread_cpu_ns[4..].fill(7_000_000);
+        }
+        for (visit_statistic, statistic, ms) in [
+            (VisitStatistic::Median, HeadlineStatistic::ThreadCpuP50, 7.0),
+            (VisitStatistic::Fastest, HeadlineStatistic::ThreadCpuFastest, 5.0),
+        ] {
+            let protocol = MeasuringProtocol { visit_statistic, ..protocol() };
+            let rule = HeadlineRule::decide(&protocol, 1, true);
+            let row = measurement(&disturbed, &protocol, &rule);
+            assert_eq!((row.headline.statistic, row.headline.value.0), (statistic, ms));
+            assert_eq!(row.visits, [Milliseconds(ms); 6]);
+        }
     }
 
     #[test]

@@ -4,7 +4,9 @@
 use std::collections::HashSet;
 
 use latency_tables::{LatencyModel, NetworkRole};
-use op_catalog::wire::{Item, JobRequest, MeasuringProtocol, PROTOCOL_VERSION, Precision};
+use op_catalog::wire::{
+    Item, JobRequest, MeasuringProtocol, PROTOCOL_VERSION, Precision, VisitStatistic,
+};
 use op_catalog::{Architecture, FeatureMap, Milliseconds, PlacedOp, SearchSpace, reference};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -38,16 +40,17 @@ pub(crate) fn operations(args: &ProfileArgs, space: &SearchSpace) -> JobRequest 
 }
 
 /// Visits of a whole network, each with a fresh instantiation.
-const NETWORK_VISITS: u32 = 7;
+const NETWORK_VISITS: u32 = 5;
 
 /// Samples of each of these visits.
-const NETWORK_SAMPLES: u32 = 3;
+pub(crate) const NETWORK_SAMPLES: u32 = 3;
 
 /// Whole networks, those to fit on and those held out in one job: how long the runs of a network take
 /// drifts by a percent or two over minutes, which the canary's little loop does not feel, and a job visits
 /// all of its items in each round, so that what comes and goes meets all networks alike. Loading a network
 /// takes as long as running it several times, and how long its runs take depends on where its memory
-/// happens to lie, so a visit is short and what ends the measuring is a number of visits.
+/// happens to lie, so a visit is short and what ends the measuring is a number of visits. Of few samples
+/// the fastest is the one least disturbed.
 pub(crate) fn networks(
     args: &ProfileArgs,
     space: &SearchSpace,
@@ -66,6 +69,9 @@ pub(crate) fn networks(
         min_time: Milliseconds(0.0),
         min_samples: NETWORK_SAMPLES * NETWORK_VISITS,
         target_relative_error: 1.0,
+        // Reached with five visits: the interval says what confidence it has.
+        confidence: 0.9,
+        visit_statistic: VisitStatistic::Fastest,
         ..MeasuringProtocol::standard()
     };
     let items: anyhow::Result<Vec<Item>> = planned.iter().map(item).collect();

@@ -112,7 +112,7 @@ pub struct ThreadCpu {
 pub struct Headline {
     /// Which statistic it is.
     pub statistic: HeadlineStatistic,
-    /// Median over visits of the visits' medians.
+    /// Median over visits of the visits' medians, or of their fastest samples.
     pub value: Milliseconds,
     /// Lower end of its nonparametric confidence interval.
     pub ci_low: Milliseconds,
@@ -135,6 +135,10 @@ pub enum HeadlineStatistic {
     WallP50,
     /// Median CPU time of the measuring thread.
     ThreadCpuP50,
+    /// Median over visits of the fastest sample's wall time.
+    WallFastest,
+    /// Median over visits of the fastest sample's CPU time of the measuring thread.
+    ThreadCpuFastest,
 }
 
 /// The stop conditions.

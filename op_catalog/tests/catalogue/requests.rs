@@ -2,7 +2,7 @@
 
 use op_catalog::wire::{
     HeadlineChoice, Item, Job, JobRequest, MeasuringProtocol, Precision, Problem, ProblemCode,
-    Runtime,
+    Runtime, VisitStatistic,
 };
 use op_catalog::{Milliseconds, SpaceDefinition};
 use proptest::prelude::*;
@@ -217,8 +217,10 @@ fn any_protocol() -> impl Strategy<Value = MeasuringProtocol> {
         Just(HeadlineChoice::Wall),
         Just(HeadlineChoice::ThreadCpu)
     ];
+    let visit_statistic = prop_oneof![Just(VisitStatistic::Median), Just(VisitStatistic::Fastest)];
     let numbers = (any::<u64>(), 0.0..1e4, 1_u32..1000, 1e-6..1.0, 0.5..0.9999);
-    (numbers, headline).prop_map(|((seed, time, count, share, confidence), headline)| {
+    (numbers, headline, visit_statistic).prop_map(|(numbers, headline, visit_statistic)| {
+        let (seed, time, count, share, confidence) = numbers;
         MeasuringProtocol {
             shuffle_seed: seed,
             warm_up_min: Milliseconds(time),
@@ -229,6 +231,7 @@ fn any_protocol() -> impl Strategy<Value = MeasuringProtocol> {
             target_relative_error: share,
             confidence,
             headline,
+            visit_statistic,
             ..MeasuringProtocol::standard()
         }
     })
