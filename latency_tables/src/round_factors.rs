@@ -77,7 +77,9 @@ fn polish(cells: &[Cell], networks: usize) -> BTreeMap<u32, f64> {
             *effect = median(own.map(|cell| cell.logarithm - costs[cell.network]));
         }
         let usual = median(cells.iter().map(|cell| rounds[&cell.round]));
-        rounds.values_mut().for_each(|effect| *effect -= usual);
+        for effect in rounds.values_mut() {
+            *effect -= usual;
+        }
     }
     rounds
 }

@@ -35,18 +35,14 @@ pub(crate) fn run(args: &ProfileArgs, path: &Path) -> anyhow::Result<ExitCode> {
     let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let (refreshed, refresh) = apply(&old, &rows, now)?;
     let out = args.out.as_deref().unwrap_or(path);
-    match refreshed {
-        Some(table) => {
-            file::write(out, &table)?;
-            tell(&refresh, args.json)?;
-            Ok(ExitCode::SUCCESS)
-        }
-        None => {
-            output::note(&text(&refresh));
-            let (args, space) = as_measured(args, &old, out)?;
-            super::profile(&args, &space)
-        }
-    }
+    let Some(table) = refreshed else {
+        output::note(&text(&refresh));
+        let (args, space) = as_measured(args, &old, out)?;
+        return super::profile(&args, &space);
+    };
+    file::write(out, &table)?;
+    tell(&refresh, args.json)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The rows of the request, measured now; nothing where the user stops it. What is measured is kept until
@@ -374,7 +370,9 @@ mod tests {
         let (kept, refresh) = apply(&table(), &rows, String::new()).unwrap();
         assert!(kept.is_some());
         assert_eq!(refresh.evidence.rows.len(), DEFAULT_ROWS - 1);
-        rows.iter_mut().for_each(|row| row.outcome = failed());
+        for row in &mut rows {
+            row.outcome = failed();
+        }
         let error = apply(&table(), &rows, String::new()).unwrap_err();
         assert!(format!("{error:#}").contains("takes at least 5"), "{error:#}");
     }

@@ -48,10 +48,12 @@ fn a_space_becomes_a_table_that_predicts_and_is_verified() {
         ],
     );
     assert!(report["networks"].as_array().unwrap().len() >= 8);
-    // The mock's whole networks take 8 % longer than their operations alone: the sum's error is known,
-    // and the model has learnt it.
+    // The mock's whole networks take 8 % longer than their operations alone, and the fastest of three
+    // or more of its runs, uniform within 1 % of that, is 0.5 to 1 % faster: the sum's error is known, and
+    // the model has learnt it.
     let sum = report["sum_mape_percent"].as_f64().unwrap();
-    assert!((sum - 100.0 * (1.0 - 1.0 / 1.08)).abs() < 0.5, "{sum}");
+    let error = |fastest: f64| 100.0 * (1.0 - 1.0 / (1.08 * fastest));
+    assert!((error(0.99)..error(0.996)).contains(&sum), "{sum}");
     let mape = report["mape_percent"].as_f64().unwrap();
     assert!(mape < 0.3, "{mape}");
     assert!(folder.join("a.verify.svg").exists());

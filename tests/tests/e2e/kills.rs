@@ -100,11 +100,11 @@ async fn a_host_killed_among_the_networks_measures_no_operation_again() {
 
     let mut host = profile(&table);
     wait_for("a network in the journal", async || {
-        lines("networks/fit/rows.jsonl").contains('\n').then_some(())
+        lines("networks/rows.jsonl").contains('\n').then_some(())
     })
     .await;
     kill_now(&mut host);
-    let (operations, networks) = (lines("rows.jsonl"), lines("networks/fit/rows.jsonl"));
+    let (operations, networks) = (lines("rows.jsonl"), lines("networks/rows.jsonl"));
     assert_eq!(operations.lines().count(), 40);
     assert!(!table.exists(), "the profile was over before the host could be killed");
 
