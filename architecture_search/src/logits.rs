@@ -170,10 +170,10 @@ mod tests {
 
     #[test]
     fn paths_come_up_as_often_as_their_probability_says() {
+        const DRAWS: u32 = 60_000;
         let logits = logits(&[&[0.0, 1.0, -1.0], &[2.0, 0.0]]);
         let mut random = ChaCha8Rng::seed_from_u64(3);
         let mut counts = [[0_u32; 2]; 3];
-        const DRAWS: u32 = 60_000;
         for _ in 0..DRAWS {
             let path = logits.sample(&mut random);
             counts[path.choices()[0]][path.choices()[1]] += 1;

@@ -195,38 +195,39 @@ mod tests {
         std::iter::repeat_with(draw).take(count).collect()
     }
 
-    /// Fifty estimates of each size: every one within five standard errors of the exact gradient, and
-    /// their mean square error that of theory, which falls as one over the number of episodes.
+    /// A thousand estimates of each size: every one within five standard errors of the exact gradient,
+    /// and their mean square error that of theory, which falls as one over the number of episodes.
     #[test]
     fn the_estimate_converges_to_the_exact_gradient_as_one_over_the_root_of_its_episodes() {
+        const ESTIMATES: usize = 1_000;
         let (logits, all) = toy();
         let baseline = 0.7;
         let exact = exact_gradient(&logits, &all);
         let variances = exact_variances(&logits, &all, baseline);
         let mut random = ChaCha8Rng::seed_from_u64(17);
-        for count in [100, 1_000, 10_000] {
+        for count in [50, 200, 800] {
             let mut ratio = 0.0;
-            for _ in 0..50 {
+            for _ in 0..ESTIMATES {
                 let episodes = sample(&logits, &all, count, &mut random);
                 let estimate = with_baseline(baseline).gradient(&logits, &episodes).unwrap();
                 for ((found, mean), variance) in estimate.iter().zip(&exact).zip(&variances) {
                     let squared_error = (found - mean).powi(2);
                     let expected = variance / count as f64;
                     assert!(squared_error < 25.0 * expected, "{count}: {found} {mean}");
-                    ratio += squared_error / expected / (50.0 * exact.len() as f64);
+                    ratio += squared_error / expected / (ESTIMATES * exact.len()) as f64;
                 }
             }
-            assert!((0.7..1.4).contains(&ratio), "{count}: {ratio}");
+            assert!((ratio - 1.0).abs() < 0.12, "{count}: {ratio}");
         }
     }
 
     #[test]
     fn the_first_batch_is_unbiased_though_its_baseline_is_its_own() {
+        const BATCHES: usize = 20_000;
         let (logits, all) = toy();
         let exact = exact_gradient(&logits, &all);
         let variances = exact_variances(&logits, &all, -exact_loss(&logits, &all));
         let mut random = ChaCha8Rng::seed_from_u64(23);
-        const BATCHES: usize = 20_000;
         let mut mean = logits.values().zeros_like();
         for _ in 0..BATCHES {
             let episodes = sample(&logits, &all, 3, &mut random);
