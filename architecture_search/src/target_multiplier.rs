@@ -9,8 +9,8 @@ use crate::{SearchError, Term};
 /// Pressure per unit of relative excess: the weight of the augmented Lagrangian's quadratic penalty.
 const GAIN: f64 = 50.0;
 
-/// Where the penalty goes on linearly: a pressure of 2 already outweighs every cross-entropy gradient,
-/// and Adam makes steps no longer if it grows.
+/// Where the penalty goes on linearly: a pressure of 2 is twice the cross-entropy's gradient, all logits
+/// taken together, and Adam's steps would hardly be longer if it grew.
 const SATURATION: f64 = 2.0;
 
 /// Steps in which dual ascent repeats what the penalty does at once.
