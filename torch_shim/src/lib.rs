@@ -1,0 +1,27 @@
+//! What libtorch can do and its Rust bindings cannot: a thin layer of C++ behind safe functions.
+//!
+//! - [`Bf16Autocast`] runs what it is alive for in bf16 on the CPU, where that is safe.
+//! - [`channels_last`] and [`is_channels_last`] are about the order of a tensor's numbers in memory.
+//! - [`Allocations`] counts the bytes that tensors hold.
+//! - [`Frozen`] is a function of tensors, traced and optimised.
+//! - [`open_cuda`] makes libtorch's CUDA part available to a program that was not linked with it.
+//!
+//! This is the one crate of the workspace with `unsafe` code. A noun is one Rust file and one of C++;
+//! exceptions do not cross the boundary, they become a [`ShimError`].
+
+#![cfg_attr(test, allow(clippy::float_cmp, reason = "tests compare what is computed exactly"))]
+#![expect(unsafe_code, reason = "this crate is the boundary to C++")]
+
+mod allocations;
+mod autocast;
+mod call;
+mod cuda;
+mod frozen;
+mod memory_format;
+
+pub use allocations::Allocations;
+pub use autocast::Bf16Autocast;
+pub use call::ShimError;
+pub use cuda::open_cuda;
+pub use frozen::{Frozen, TraceError};
+pub use memory_format::{channels_last, is_channels_last};
