@@ -5,7 +5,8 @@ use std::env;
 use std::path::PathBuf;
 
 /// One file per noun; each has a Rust module of its name.
-const SOURCES: [&str; 5] = ["allocations", "autocast", "cuda", "frozen", "memory_format"];
+const SOURCES: [&str; 6] =
+    ["allocations", "autocast", "cuda", "frozen", "library", "memory_format"];
 
 fn main() {
     println!("cargo::rerun-if-changed=cpp");

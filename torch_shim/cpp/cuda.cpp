@@ -13,5 +13,3 @@ extern "C" char* shim_open_cuda() {
     }
   });
 }
-
-extern "C" void shim_free_message(char* message) { free(message); }

@@ -1,5 +1,5 @@
 // A guarded call is one whose exceptions stay on this side: what it throws becomes a message that the
-// caller owns and frees with `shim_free_message`; a null pointer is success.
+// caller owns and frees with `shim_free_text`; a null pointer is success.
 #pragma once
 
 #include <c10/util/Exception.h>

@@ -6,7 +6,7 @@ use tch::Tensor;
 use torch_sys::C_tensor;
 
 unsafe extern "C" {
-    fn shim_free_message(message: *mut c_char);
+    fn shim_free_text(text: *mut c_char);
 }
 
 /// What libtorch said of a call that failed.
@@ -37,11 +37,21 @@ pub(crate) unsafe fn check(call: &'static str, message: *mut c_char) -> Result<(
     if message.is_null() {
         return Ok(());
     }
-    // SAFETY: `guarded` of guarded.h gives a text that ends with a zero and is the caller's own.
-    let text = unsafe { CStr::from_ptr(message) }.to_string_lossy().trim_end().to_owned();
+    // SAFETY: as this function's own.
+    let message = unsafe { owned_text(message) };
+    Err(ShimError { call, message })
+}
+
+/// Takes over a text of the C++ side.
+///
+/// # Safety
+/// It is not null, ends with a zero, comes from `strdup`, and nobody else frees it.
+pub(crate) unsafe fn owned_text(text: *mut c_char) -> String {
+    // SAFETY: the caller vouches for it.
+    let owned = unsafe { CStr::from_ptr(text) }.to_string_lossy().trim_end().to_owned();
     // SAFETY: as above, and it is not read again.
-    unsafe { shim_free_message(message) };
-    Err(ShimError { call, message: text })
+    unsafe { shim_free_text(text) };
+    owned
 }
 
 /// A call that gives a tensor: it writes an owned pointer.

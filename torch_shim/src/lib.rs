@@ -4,6 +4,7 @@
 //! - [`channels_last`] and [`is_channels_last`] are about the order of a tensor's numbers in memory.
 //! - [`Allocations`] counts the bytes that tensors hold.
 //! - [`Frozen`] is a function of tensors, traced and optimised.
+//! - [`libtorch_version`] and [`cpu_capability`] say what a program runs on.
 //! - [`open_cuda`] makes libtorch's CUDA part available to a program that was not linked with it.
 //!
 //! This is the one crate of the workspace with `unsafe` code. A noun is one Rust file and one of C++;
@@ -17,6 +18,7 @@ mod autocast;
 mod call;
 mod cuda;
 mod frozen;
+mod library;
 mod memory_format;
 
 pub use allocations::Allocations;
@@ -24,4 +26,5 @@ pub use autocast::Bf16Autocast;
 pub use call::ShimError;
 pub use cuda::open_cuda;
 pub use frozen::{Frozen, TraceError};
+pub use library::{cpu_capability, libtorch_version};
 pub use memory_format::{channels_last, is_channels_last};

@@ -8,8 +8,10 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 use tests::root;
 
 /// Every dependency between crates of the workspace.
-const EDGES: [(&str, &str); 8] = [
+const EDGES: [(&str, &str); 10] = [
     ("device_agent", "op_catalog"),
+    ("device_agent", "torch_layers"),
+    ("device_agent", "torch_shim"),
     ("host", "latency_tables"),
     ("host", "op_catalog"),
     ("latency_tables", "op_catalog"),
