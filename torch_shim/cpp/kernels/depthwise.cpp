@@ -7,7 +7,7 @@ namespace torch_shim::kernels {
 namespace {
 
 constexpr int SLICE = 2 * LANES;  // Channels of a job: in bf16 a cache line.
-constexpr int STRIP_FLOATS = 32768;
+constexpr int STRIP_FLOATS = 16384;
 constexpr int MOST_TAPS = 15 * 15;
 constexpr int TILE = 14;  // Pixels whose sums are in registers at once.
 
@@ -133,18 +133,14 @@ struct StoreNormalisedGradient {
     int step;
     __mmask16 mask;
     NormalisationVector norm;
-    __m512 scale_sum, shift_sum;
+    NormalisationGradient sums;
 
     template <int N>
     TORCH_SHIM_INLINE void apply(int first, __m512 (&values)[N]) {
 #pragma GCC unroll 16
         for (int n = 0; n < N; ++n) {
             const std::ptrdiff_t at = std::ptrdiff_t(first + n) * step;
-            const __m512 x = load(raw + at, mask);
-            const __m512 gradient = norm.masked(x, values[n]);
-            scale_sum = _mm512_fmadd_ps(gradient, x, scale_sum);
-            shift_sum = _mm512_add_ps(shift_sum, gradient);
-            store(row + at, _mm512_mul_ps(gradient, norm.scale), mask);
+            store(row + at, sums.pass(norm, load(raw + at, mask), values[n]), mask);
         }
     }
 };
@@ -153,6 +149,13 @@ TORCH_SHIM_INLINE void add_to(double* to, __m512 values, int count) {
     alignas(64) float numbers[LANES];
     _mm512_store_ps(numbers, values);
     for (int i = 0; i < min(count, LANES); ++i) to[i] += numbers[i];
+}
+
+// Asks for the pixel below: slices of channels are too far apart for the processor to guess.
+template <class T>
+TORCH_SHIM_INLINE const T* ahead(const T* pixel, std::ptrdiff_t row) {
+    _mm_prefetch(reinterpret_cast<const char*>(pixel + row), _MM_HINT_T0);
+    return pixel;
 }
 
 // Sixteen channels of an image.
@@ -174,8 +177,9 @@ template <class T>
 TORCH_SHIM_INLINE void spread_input(const Input<T>& input, const DepthwiseShape& shape, const Slice& slice,
                                     const Plane& plane, int begin, int end) {
     const T* image = input.raw + std::ptrdiff_t(slice.image) * shape.height * shape.width * shape.channels + slice.channel;
+    const std::ptrdiff_t row_size = std::ptrdiff_t(shape.width) * shape.channels;
     const auto pixel = [&](int row, int column) {
-        return load(image + (std::ptrdiff_t(row) * shape.width + column) * shape.channels, slice.mask);
+        return load(ahead(image + row * row_size + std::ptrdiff_t(column) * shape.channels, row_size), slice.mask);
     };
     if (input.normalisation.scale == nullptr) {
         spread(plane, begin, end, shape.height, shape.width, pixel);
@@ -190,20 +194,22 @@ template <class T>
 TORCH_SHIM_INLINE void spread_gradient(const OutputGradient<T>& gradient, const DepthwiseShape& shape,
                                        const Slice& slice, const Plane& plane, int begin, int end) {
     const std::ptrdiff_t image = std::ptrdiff_t(slice.image) * shape.output_height * shape.output_width * shape.channels + slice.channel;
+    const std::ptrdiff_t row_size = std::ptrdiff_t(shape.output_width) * shape.channels;
     const auto at = [&](int row, int column) {
         return image + (std::ptrdiff_t(row) * shape.output_width + column) * shape.channels;
     };
     if (gradient.offset == nullptr) {
         spread(plane, begin, end, shape.output_height, shape.output_width,
-               [&](int row, int column) { return load(gradient.direct + at(row, column), slice.mask); });
+               [&](int row, int column) { return load(ahead(gradient.direct + at(row, column), row_size), slice.mask); });
         return;
     }
     const __m512 offset = load(gradient.offset + slice.channel, slice.mask);
     const __m512 slope = load(gradient.slope + slice.channel, slice.mask);
     spread(plane, begin, end, shape.output_height, shape.output_width, [&](int row, int column) {
         const std::ptrdiff_t place = at(row, column);
-        const __m512 moments = _mm512_fmadd_ps(slope, load(gradient.output + place, slice.mask), offset);
-        return _mm512_add_ps(load(gradient.direct + place, slice.mask), moments);
+        const __m512 output = load(ahead(gradient.output + place, row_size), slice.mask);
+        const __m512 direct = load(ahead(gradient.direct + place, row_size), slice.mask);
+        return _mm512_add_ps(direct, _mm512_fmadd_ps(slope, output, offset));
     });
 }
 
@@ -291,7 +297,7 @@ void input_gradient_of_strip(const Input<T>& input, const DepthwiseShape& shape,
                              Sums sums) {
     const int stride = shape.stride, step = stride * shape.channels, padding = shape.padding;
     const bool normalised = input.normalisation.scale != nullptr;
-    __m512 scale_sum = _mm512_setzero_ps(), shift_sum = _mm512_setzero_ps();
+    NormalisationGradient parts{_mm512_setzero_ps(), _mm512_setzero_ps()};
     Taps taps;
     for (int row_residue = 0; row_residue < stride; ++row_residue)
         for (int column_residue = 0; column_residue < stride; ++column_residue) {
@@ -304,10 +310,9 @@ void input_gradient_of_strip(const Input<T>& input, const DepthwiseShape& shape,
                 const std::ptrdiff_t at = ((std::ptrdiff_t(slice.image) * shape.height + y) * shape.width + first) * shape.channels + slice.channel;
                 if (normalised) {
                     const NormalisationVector norm(input.normalisation, slice.channel, slice.mask);
-                    StoreNormalisedGradient<T> epilogue{input.raw + at, input_gradient + at, step, slice.mask, norm, scale_sum, shift_sum};
+                    StoreNormalisedGradient<T> epilogue{input.raw + at, input_gradient + at, step, slice.mask, norm, parts};
                     convolve_row(from, LANES, taps, count, epilogue);
-                    scale_sum = epilogue.scale_sum;
-                    shift_sum = epilogue.shift_sum;
+                    parts = epilogue.sums;
                 } else {
                     StoreGradient<T> epilogue{input_gradient + at, step, slice.mask};
                     convolve_row(from, LANES, taps, count, epilogue);
@@ -315,8 +320,8 @@ void input_gradient_of_strip(const Input<T>& input, const DepthwiseShape& shape,
             }
         }
     if (normalised) {
-        add_to(sums.first + slice.channel, scale_sum, shape.channels - slice.channel);
-        add_to(sums.second + slice.channel, shift_sum, shape.channels - slice.channel);
+        add_to(sums.first + slice.channel, parts.scale, shape.channels - slice.channel);
+        add_to(sums.second + slice.channel, parts.shift, shape.channels - slice.channel);
     }
 }
 

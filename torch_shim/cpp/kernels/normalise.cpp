@@ -35,16 +35,13 @@ void normalise_backward(Input<T> input, const T* output_gradient, int channels, 
         for (int c = 0; c < channels; c += LANES) {
             const __mmask16 mask = first_lanes(channels - c);
             const NormalisationVector norm(input.normalisation, c, mask);
-            __m512 scale_sum = _mm512_setzero_ps(), shift_sum = _mm512_setzero_ps();
+            NormalisationGradient sums_of_block{_mm512_setzero_ps(), _mm512_setzero_ps()};
             for (std::ptrdiff_t at = begin * channels + c; at < end * channels; at += channels) {
-                const __m512 x = load(input.raw + at, mask);
-                const __m512 gradient = norm.masked(x, load(output_gradient + at, mask));
-                scale_sum = _mm512_fmadd_ps(gradient, x, scale_sum);
-                shift_sum = _mm512_add_ps(gradient, shift_sum);
-                store(input_gradient + at, _mm512_mul_ps(gradient, norm.scale), mask);
+                const __m512 gradient = load(output_gradient + at, mask);
+                store(input_gradient + at, sums_of_block.pass(norm, load(input.raw + at, mask), gradient), mask);
             }
-            _mm512_store_ps(parts.data() + c, scale_sum);
-            _mm512_store_ps(parts.data() + width + c, shift_sum);
+            _mm512_store_ps(parts.data() + c, sums_of_block.scale);
+            _mm512_store_ps(parts.data() + width + c, sums_of_block.shift);
         }
         flush(parts.data(), sums.first, channels);
         flush(parts.data() + width, sums.second, channels);

@@ -12,6 +12,8 @@ int row_stride(int channels) {
     return round_up(channels, LANES * PER_UNIT<T>);
 }
 
+TORCH_SHIM_INLINE __m512i lane_numbers() { return _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15); }
+
 template <class T>
 TORCH_SHIM_INLINE __m512 to_units(__m512 first, __m512 second) {
     if constexpr (PER_UNIT<T> == 1) {
@@ -27,8 +29,7 @@ TORCH_SHIM_INLINE __m512 to_units(__m512 first, __m512 second) {
 template <class T>
 void pack(const float* weight, int depth, int columns, int depth_step, int column_step, float* packed) {
     const Panels panels(columns);
-    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    const __m512i offsets = _mm512_mullo_epi32(lane, _mm512_set1_epi32(column_step));
+    const __m512i offsets = _mm512_mullo_epi32(lane_numbers(), _mm512_set1_epi32(column_step));
     const auto row = [&](int k, int column) {
         const __mmask16 mask = k < depth ? first_lanes(columns - column) : __mmask16(0);
         const float* from = weight + std::ptrdiff_t(k) * depth_step + std::ptrdiff_t(column) * column_step;
@@ -146,18 +147,14 @@ struct StoreInputGradient {
                 continue;
             }
             const NormalisationVector norm(input.normalisation, c, mask);
-            __m512 scale_sum = _mm512_loadu_ps(first + c), shift_sum = _mm512_loadu_ps(second + c);
+            NormalisationGradient sums{_mm512_load_ps(first + c), _mm512_load_ps(second + c)};
 #pragma GCC unroll 16
             for (int r = 0; r < R; ++r) {
                 const std::ptrdiff_t at = start + std::ptrdiff_t(r) * columns;
-                const __m512 x = load(input.raw + at, mask);
-                const __m512 gradient = norm.masked(x, tile[r][v]);
-                scale_sum = _mm512_fmadd_ps(gradient, x, scale_sum);
-                shift_sum = _mm512_add_ps(gradient, shift_sum);
-                store(output + at, _mm512_mul_ps(gradient, norm.scale), mask);
+                store(output + at, sums.pass(norm, load(input.raw + at, mask), tile[r][v]), mask);
             }
-            _mm512_storeu_ps(first + c, scale_sum);
-            _mm512_storeu_ps(second + c, shift_sum);
+            _mm512_store_ps(first + c, sums.scale);
+            _mm512_store_ps(second + c, sums.shift);
         }
     }
 };
@@ -200,11 +197,17 @@ class WeightGradient {
     }
 
     void add_to(float* weight_gradient) const {
-        const int stride = round_up(columns_, LANES);
+        const std::ptrdiff_t stride = round_up(columns_, LANES);
+        const std::ptrdiff_t output_step = outputs_along_ ? 1 : stride, input_step = outputs_along_ ? stride : 1;
+        const __m512i offsets = _mm512_mullo_epi32(lane_numbers(), _mm512_set1_epi32(int(input_step)));
         for (int o = 0; o < shape_.outputs; ++o)
-            for (int i = 0; i < shape_.inputs; ++i) {
-                const std::ptrdiff_t at = outputs_along_ ? std::ptrdiff_t(i) * stride + o : std::ptrdiff_t(o) * stride + i;
-                weight_gradient[std::ptrdiff_t(o) * shape_.inputs + i] += sums_.data()[at];
+            for (int i = 0; i < shape_.inputs; i += LANES) {
+                const __mmask16 mask = first_lanes(shape_.inputs - i);
+                const float* from = sums_.data() + o * output_step + i * input_step;
+                const __m512 sum = outputs_along_ ? _mm512_mask_i32gather_ps(_mm512_setzero_ps(), mask, offsets, from, sizeof(float))
+                                                  : load(from, mask);
+                float* to = weight_gradient + std::ptrdiff_t(o) * shape_.inputs + i;
+                store(to, _mm512_add_ps(load(to, mask), sum), mask);
             }
     }
 

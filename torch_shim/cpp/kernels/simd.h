@@ -51,11 +51,23 @@ struct NormalisationVector {
         return _mm512_min_ps(_mm512_max_ps(affine(x), low), high);
     }
 
-    // dL/d(affine) out of dL/d(clamped): nothing passes where the clamp holds, its bounds included.
-    TORCH_SHIM_INLINE __m512 masked(__m512 x, __m512 gradient) const {
+    // Where a gradient passes: not where the clamp holds, its bounds included.
+    TORCH_SHIM_INLINE __mmask16 inside(__m512 x) const {
         const __m512 value = affine(x);
-        const __mmask16 inside = _mm512_cmp_ps_mask(value, low, _CMP_GT_OQ) & _mm512_cmp_ps_mask(value, high, _CMP_LT_OQ);
-        return _mm512_maskz_mov_ps(inside, gradient);
+        return _mm512_cmp_ps_mask(value, low, _CMP_GT_OQ) & _mm512_cmp_ps_mask(value, high, _CMP_LT_OQ);
+    }
+};
+
+// Sums over pixels of dL/dscale and dL/dshift for sixteen channels.
+struct NormalisationGradient {
+    __m512 scale, shift;
+
+    // Takes dL/d(normalised x), gives dL/dx.
+    TORCH_SHIM_INLINE __m512 pass(const NormalisationVector& norm, __m512 x, __m512 gradient) {
+        const __m512 passing = _mm512_maskz_mov_ps(norm.inside(x), gradient);
+        scale = _mm512_fmadd_ps(passing, x, scale);
+        shift = _mm512_add_ps(passing, shift);
+        return _mm512_mul_ps(passing, norm.scale);
     }
 };
 
@@ -78,11 +90,13 @@ class Scratch {
 
 TORCH_SHIM_INLINE int round_up(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }
 
-// Adds `count` f32 sums to f64 ones and clears them.
+// Adds whole vectors of f32 sums to `count` f64 ones and clears them.
 inline void flush(float* from, double* to, int count) {
-    for (int i = 0; i < count; ++i) {
-        to[i] += from[i];
-        from[i] = 0;
+    for (int i = 0; i < count; i += LANES / 2) {
+        const __mmask8 mask = __mmask8(first_lanes(count - i));
+        const __m512d sum = _mm512_maskz_loadu_pd(mask, to + i);
+        _mm512_mask_storeu_pd(to + i, mask, _mm512_add_pd(sum, _mm512_cvtps_pd(_mm256_load_ps(from + i))));
+        _mm256_store_ps(from + i, _mm256_setzero_ps());
     }
 }
 
