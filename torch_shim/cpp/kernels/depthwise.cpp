@@ -1,404 +1,314 @@
-// Depthwise convolutions, sixteen channels at a time. The rows of a strip are spread out in f32 with
-// their padding, so that the inner loops have neither edges nor conversions: a tap is one
-// multiplication with an operand from memory.
-#include "simd.h"
+// Depthwise convolutions, sixteen channels of a strip of rows at a time.
+#include "plane.h"
+#include "taps.h"
 
 namespace torch_shim::kernels {
 namespace {
 
 constexpr int SLICE = 2 * LANES;  // Channels of a job: in bf16 a cache line.
 constexpr int STRIP_FLOATS = 16384;
-constexpr int MOST_TAPS = 15 * 15;
-constexpr int TILE = 14;  // Pixels whose sums are in registers at once.
-
-// A map of sixteen channels, spread out: pixel (row, column) of the padded map.
-struct Plane {
-    float* data;
-    int first_row;     // The map's row that is the plane's first.
-    int first_column;  // The map's column that is the plane's first.
-    int width;
-
-    float* at(int row, int column) const {
-        return data + (std::ptrdiff_t(row - first_row) * width + (column - first_column)) * LANES;
-    }
-};
-
-TORCH_SHIM_INLINE int floor_div(int a, int b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
-TORCH_SHIM_INLINE int ceil_div(int a, int b) { return -floor_div(-a, b); }
-TORCH_SHIM_INLINE int min(int a, int b) { return a < b ? a : b; }
-TORCH_SHIM_INLINE int max(int a, int b) { return a > b ? a : b; }
-
-// Fills rows [begin, end) of the plane with what `read(row, column)` gives, zeros outside the map.
-template <class Read>
-TORCH_SHIM_INLINE void spread(const Plane& plane, int begin, int end, int height, int width, Read read) {
-    const int left = min(max(-plane.first_column, 0), plane.width);
-    const int right = min(width - plane.first_column, plane.width);
-    for (int row = begin; row < end; ++row) {
-        float* to = plane.at(row, plane.first_column);
-        if (row < 0 || row >= height) {
-            __builtin_memset(to, 0, sizeof(float) * LANES * plane.width);
-            continue;
-        }
-        for (int x = 0; x < left; ++x) _mm512_store_ps(to + x * LANES, _mm512_setzero_ps());
-        for (int x = left; x < right; ++x) _mm512_store_ps(to + x * LANES, read(row, x + plane.first_column));
-        for (int x = max(right, left); x < plane.width; ++x) _mm512_store_ps(to + x * LANES, _mm512_setzero_ps());
-    }
-}
-
-// Weights with where they look, as distances in floats.
-struct Taps {
-    int count = 0;
-    std::ptrdiff_t offsets[MOST_TAPS];
-    alignas(64) float weights[MOST_TAPS * LANES];
-
-    void add(std::ptrdiff_t offset, const float* weight) {
-        _mm512_store_ps(weights + count * LANES, _mm512_loadu_ps(weight));
-        offsets[count++] = offset;
-    }
-};
-
-template <int N>
-TORCH_SHIM_INLINE void convolve(const float* from, int step, const Taps& taps, __m512 (&sums)[N]) {
-#pragma GCC unroll 16
-    for (int n = 0; n < N; ++n) sums[n] = _mm512_setzero_ps();
-    for (int t = 0; t < taps.count; ++t) {
-        const float* at = from + taps.offsets[t];
-        const __m512 weight = _mm512_load_ps(taps.weights + t * LANES);
-#pragma GCC unroll 16
-        for (int n = 0; n < N; ++n) sums[n] = _mm512_fmadd_ps(_mm512_load_ps(at + n * step), weight, sums[n]);
-    }
-}
-
-template <int N, class Epilogue>
-[[gnu::noinline]] void convolve_tile(const float* from, int step, const Taps& taps, int first, Epilogue& epilogue) {
-    __m512 sums[N];
-    convolve<N>(from, step, taps, sums);
-    epilogue.template apply<N>(first, sums);
-}
-
-// `count` pixels in a row, `step` floats apart in what they read.
-template <class Epilogue>
-void convolve_row(const float* from, int step, const Taps& taps, int count, Epilogue& epilogue) {
-    const int tiles = (count + TILE - 1) / TILE;
-    for (int i = 0; i < tiles; ++i) {
-        const int first = i * count / tiles, size = (i + 1) * count / tiles - first;
-        const float* start = from + std::ptrdiff_t(first) * step;
-        switch (size) {
-#define CASE(N)                                                            \
-    case N:                                                                \
-        convolve_tile<N>(start, step, taps, first, epilogue); \
-        break;
-            CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7)
-            CASE(8) CASE(9) CASE(10) CASE(11) CASE(12) CASE(13) CASE(14)
-#undef CASE
-        }
-    }
-}
 
 template <class T>
 struct StoreWithMoments {
-    T* row;
-    int channels;
-    __mmask16 mask;
-    __m512 sum, squares;
+  T* row;
+  int channels;
+  __mmask16 mask;
+  __m512 sum, squares;
 
-    template <int N>
-    TORCH_SHIM_INLINE void apply(int first, __m512 (&values)[N]) {
+  template <int N>
+  TORCH_SHIM_INLINE void apply(int first, __m512 (&values)[N]) {
 #pragma GCC unroll 16
-        for (int n = 0; n < N; ++n) {
-            store(row + std::ptrdiff_t(first + n) * channels, values[n], mask);
-            sum = _mm512_add_ps(sum, values[n]);
-            squares = _mm512_fmadd_ps(values[n], values[n], squares);
-        }
+    for (int n = 0; n < N; ++n) {
+      store(row + std::ptrdiff_t(first + n) * channels, values[n], mask);
+      sum = _mm512_add_ps(sum, values[n]);
+      squares = _mm512_fmadd_ps(values[n], values[n], squares);
     }
+  }
 };
 
 template <class T>
 struct StoreGradient {
-    T* row;
-    int step;
-    __mmask16 mask;
+  T* row;
+  int step;
+  __mmask16 mask;
 
-    template <int N>
-    TORCH_SHIM_INLINE void apply(int first, __m512 (&values)[N]) {
+  template <int N>
+  TORCH_SHIM_INLINE void apply(int first, __m512 (&values)[N]) {
 #pragma GCC unroll 16
-        for (int n = 0; n < N; ++n) store(row + std::ptrdiff_t(first + n) * step, values[n], mask);
-    }
+    for (int n = 0; n < N; ++n) store(row + std::ptrdiff_t(first + n) * step, values[n], mask);
+  }
 };
 
 template <class T>
 struct StoreNormalisedGradient {
-    const T* raw;
-    T* row;
-    int step;
-    __mmask16 mask;
-    NormalisationVector norm;
-    NormalisationGradient sums;
+  const T* raw;
+  T* row;
+  int step;
+  __mmask16 mask;
+  NormalisationVector norm;
+  NormalisationGradient sums;
 
-    template <int N>
-    TORCH_SHIM_INLINE void apply(int first, __m512 (&values)[N]) {
+  template <int N>
+  TORCH_SHIM_INLINE void apply(int first, __m512 (&values)[N]) {
 #pragma GCC unroll 16
-        for (int n = 0; n < N; ++n) {
-            const std::ptrdiff_t at = std::ptrdiff_t(first + n) * step;
-            store(row + at, sums.pass(norm, load(raw + at, mask), values[n]), mask);
-        }
+    for (int n = 0; n < N; ++n) {
+      const std::ptrdiff_t at = std::ptrdiff_t(first + n) * step;
+      store(row + at, sums.pass(norm, load(raw + at, mask), values[n]), mask);
     }
+  }
 };
 
 TORCH_SHIM_INLINE void add_to(double* to, __m512 values, int count) {
-    alignas(64) float numbers[LANES];
-    _mm512_store_ps(numbers, values);
-    for (int i = 0; i < min(count, LANES); ++i) to[i] += numbers[i];
+  alignas(64) float numbers[LANES];
+  _mm512_store_ps(numbers, values);
+  for (int i = 0; i < min(count, LANES); ++i) to[i] += numbers[i];
 }
 
 // Asks for the pixel below: slices of channels are too far apart for the processor to guess.
 template <class T>
 TORCH_SHIM_INLINE const T* ahead(const T* pixel, std::ptrdiff_t row) {
-    _mm_prefetch(reinterpret_cast<const char*>(pixel + row), _MM_HINT_T0);
-    return pixel;
+  _mm_prefetch(reinterpret_cast<const char*>(pixel + row), _MM_HINT_T0);
+  return pixel;
 }
 
 // Sixteen channels of an image.
 struct Slice {
-    int image, channel;
-    __mmask16 mask;
+  int image, channel;
+  __mmask16 mask;
 };
 
 // Calls `each` for the slices of a job.
 template <class Each>
 TORCH_SHIM_INLINE void for_slices(const DepthwiseShape& shape, std::ptrdiff_t job, Each each) {
-    const int groups = (shape.channels + SLICE - 1) / SLICE;
-    const int first = int(job % groups) * SLICE;
-    for (int c = first; c < min(first + SLICE, shape.channels); c += LANES)
-        each(Slice{int(job / groups), c, first_lanes(shape.channels - c)});
+  const int groups = (shape.channels + SLICE - 1) / SLICE;
+  const int first = int(job % groups) * SLICE;
+  for (int c = first; c < min(first + SLICE, shape.channels); c += LANES)
+    each(Slice{int(job / groups), c, first_lanes(shape.channels - c)});
 }
 
 template <class T>
-TORCH_SHIM_INLINE void spread_input(const Input<T>& input, const DepthwiseShape& shape, const Slice& slice,
-                                    const Plane& plane, int begin, int end) {
-    const T* image = input.raw + std::ptrdiff_t(slice.image) * shape.height * shape.width * shape.channels + slice.channel;
-    const std::ptrdiff_t row_size = std::ptrdiff_t(shape.width) * shape.channels;
-    const auto pixel = [&](int row, int column) {
-        return load(ahead(image + row * row_size + std::ptrdiff_t(column) * shape.channels, row_size), slice.mask);
-    };
-    if (input.normalisation.scale == nullptr) {
-        spread(plane, begin, end, shape.height, shape.width, pixel);
-    } else {
-        const NormalisationVector norm(input.normalisation, slice.channel, slice.mask);
-        spread(plane, begin, end, shape.height, shape.width,
-               [&](int row, int column) { return norm.apply(pixel(row, column)); });
-    }
+TORCH_SHIM_INLINE void spread_input(const Input<T>& input, const DepthwiseShape& shape,
+                                    const Slice& slice, const Plane& plane, int begin, int end) {
+  const T* image = input.raw +
+                   std::ptrdiff_t(slice.image) * shape.height * shape.width * shape.channels +
+                   slice.channel;
+  const std::ptrdiff_t row_size = std::ptrdiff_t(shape.width) * shape.channels;
+  const auto pixel = [&](int row, int column) {
+    return load(ahead(image + row * row_size + std::ptrdiff_t(column) * shape.channels, row_size),
+                slice.mask);
+  };
+  if (input.normalisation.scale == nullptr) {
+    spread(plane, begin, end, shape.height, shape.width, pixel);
+  } else {
+    const NormalisationVector norm(input.normalisation, slice.channel, slice.mask);
+    spread(plane, begin, end, shape.height, shape.width,
+           [&](int row, int column) { return norm.apply(pixel(row, column)); });
+  }
 }
 
 template <class T>
-TORCH_SHIM_INLINE void spread_gradient(const OutputGradient<T>& gradient, const DepthwiseShape& shape,
-                                       const Slice& slice, const Plane& plane, int begin, int end) {
-    const std::ptrdiff_t image = std::ptrdiff_t(slice.image) * shape.output_height * shape.output_width * shape.channels + slice.channel;
-    const std::ptrdiff_t row_size = std::ptrdiff_t(shape.output_width) * shape.channels;
-    const auto at = [&](int row, int column) {
-        return image + (std::ptrdiff_t(row) * shape.output_width + column) * shape.channels;
-    };
-    if (gradient.offset == nullptr) {
-        spread(plane, begin, end, shape.output_height, shape.output_width,
-               [&](int row, int column) { return load(ahead(gradient.direct + at(row, column), row_size), slice.mask); });
-        return;
-    }
-    const __m512 offset = load(gradient.offset + slice.channel, slice.mask);
-    const __m512 slope = load(gradient.slope + slice.channel, slice.mask);
+TORCH_SHIM_INLINE void spread_gradient(const OutputGradient<T>& gradient,
+                                       const DepthwiseShape& shape, const Slice& slice,
+                                       const Plane& plane, int begin, int end) {
+  const std::ptrdiff_t image =
+      std::ptrdiff_t(slice.image) * shape.output_height * shape.output_width * shape.channels +
+      slice.channel;
+  const std::ptrdiff_t row_size = std::ptrdiff_t(shape.output_width) * shape.channels;
+  const auto at = [&](int row, int column) {
+    return image + (std::ptrdiff_t(row) * shape.output_width + column) * shape.channels;
+  };
+  if (gradient.offset == nullptr) {
     spread(plane, begin, end, shape.output_height, shape.output_width, [&](int row, int column) {
-        const std::ptrdiff_t place = at(row, column);
-        const __m512 output = load(ahead(gradient.output + place, row_size), slice.mask);
-        const __m512 direct = load(ahead(gradient.direct + place, row_size), slice.mask);
-        return _mm512_add_ps(direct, _mm512_fmadd_ps(slope, output, offset));
+      return load(ahead(gradient.direct + at(row, column), row_size), slice.mask);
     });
+    return;
+  }
+  const __m512 offset = load(gradient.offset + slice.channel, slice.mask);
+  const __m512 slope = load(gradient.slope + slice.channel, slice.mask);
+  spread(plane, begin, end, shape.output_height, shape.output_width, [&](int row, int column) {
+    const std::ptrdiff_t place = at(row, column);
+    const __m512 output = load(ahead(gradient.output + place, row_size), slice.mask);
+    const __m512 direct = load(ahead(gradient.direct + place, row_size), slice.mask);
+    return _mm512_add_ps(direct, _mm512_fmadd_ps(slope, output, offset));
+  });
 }
 
 // Input rows that output rows [begin, end) look at.
-int first_input_row(const DepthwiseShape& shape, int begin) { return begin * shape.stride - shape.padding; }
-int input_rows(const DepthwiseShape& shape, int rows) { return (rows - 1) * shape.stride + shape.kernel; }
-int input_columns(const DepthwiseShape& shape) { return (shape.output_width - 1) * shape.stride + shape.kernel; }
+int first_input_row(const DepthwiseShape& shape, int begin) {
+  return begin * shape.stride - shape.padding;
+}
+int input_rows(const DepthwiseShape& shape, int rows) {
+  return (rows - 1) * shape.stride + shape.kernel;
+}
+int input_columns(const DepthwiseShape& shape) {
+  return (shape.output_width - 1) * shape.stride + shape.kernel;
+}
 
 // Output rows of a strip: as many as leave its planes in the cache.
 int strip_rows(const DepthwiseShape& shape) {
-    const int fitting = STRIP_FLOATS / (input_columns(shape) * LANES) - shape.kernel;
-    return min(max(fitting / shape.stride + 1, min(4, shape.output_height)), shape.output_height);
-}
-
-// dL/dweight of the taps (row + R, 0 .. K) over a row of pixels.
-template <int R, int K>
-TORCH_SHIM_INLINE void correlate(const float* input, std::ptrdiff_t input_row, int step, const float* gradient, int count,
-                                 float* sums, std::ptrdiff_t sums_step) {
-    __m512 parts[R][K];
-#pragma GCC unroll 16
-    for (int r = 0; r < R; ++r)
-#pragma GCC unroll 16
-        for (int k = 0; k < K; ++k) parts[r][k] = _mm512_loadu_ps(sums + (r * K + k) * sums_step);
-    for (int x = 0; x < count; ++x) {
-        const __m512 g = _mm512_load_ps(gradient + x * LANES);
-#pragma GCC unroll 16
-        for (int r = 0; r < R; ++r)
-#pragma GCC unroll 16
-            for (int k = 0; k < K; ++k)
-                parts[r][k] = _mm512_fmadd_ps(g, _mm512_load_ps(input + r * input_row + x * step + k * LANES), parts[r][k]);
-    }
-#pragma GCC unroll 16
-    for (int r = 0; r < R; ++r)
-#pragma GCC unroll 16
-        for (int k = 0; k < K; ++k) _mm512_storeu_ps(sums + (r * K + k) * sums_step, parts[r][k]);
-}
-
-void correlate_row(const DepthwiseShape& shape, const float* input, std::ptrdiff_t input_row, const float* gradient,
-                   float* sums, std::ptrdiff_t sums_step) {
-    const int step = shape.stride * LANES, count = shape.output_width;
-    switch (shape.kernel) {
-        case 3: return correlate<3, 3>(input, input_row, step, gradient, count, sums, sums_step);
-        case 5: return correlate<5, 5>(input, input_row, step, gradient, count, sums, sums_step);
-        case 7:
-            correlate<4, 7>(input, input_row, step, gradient, count, sums, sums_step);
-            return correlate<3, 7>(input + 4 * input_row, input_row, step, gradient, count, sums + 28 * sums_step, sums_step);
-        default:
-            for (int r = 0; r < shape.kernel; ++r)
-                for (int k = 0; k < shape.kernel; ++k)
-                    correlate<1, 1>(input + r * input_row + k * LANES, input_row, step, gradient, count,
-                                    sums + (r * shape.kernel + k) * sums_step, sums_step);
-    }
+  const int fitting = STRIP_FLOATS / (input_columns(shape) * LANES) - shape.kernel;
+  return min(max(fitting / shape.stride + 1, min(4, shape.output_height)), shape.output_height);
 }
 
 // Numbers of the backward pass of a strip of output rows.
 struct BackwardStrip {
-    int begin, end;                    // Output rows, whose share of dL/dweight it takes.
-    int input_begin, input_end;        // Input rows, whose gradient it writes.
-    int gradient_begin, gradient_end;  // Output rows that these two need.
+  int begin, end;                    // Output rows, whose share of dL/dweight it takes.
+  int input_begin, input_end;        // Input rows, whose gradient it writes.
+  int gradient_begin, gradient_end;  // Output rows that these two need.
 
-    BackwardStrip(const DepthwiseShape& shape, int first, int rows)
-        : begin(first),
-          end(min(first + rows, shape.output_height)),
-          input_begin(min(first * shape.stride, shape.height)),
-          input_end(end == shape.output_height ? shape.height : min(end * shape.stride, shape.height)),
-          gradient_begin(min(begin, ceil_div(input_begin + shape.padding - shape.kernel + 1, shape.stride))),
-          gradient_end(max(end, floor_div(input_end - 1 + shape.padding, shape.stride) + 1)) {}
+  BackwardStrip(const DepthwiseShape& shape, int first, int rows)
+      : begin(first),
+        end(min(first + rows, shape.output_height)),
+        input_begin(min(first * shape.stride, shape.height)),
+        input_end(end == shape.output_height ? shape.height
+                                             : min(end * shape.stride, shape.height)),
+        gradient_begin(
+            min(begin, ceil_div(input_begin + shape.padding - shape.kernel + 1, shape.stride))),
+        gradient_end(max(end, floor_div(input_end - 1 + shape.padding, shape.stride) + 1)) {}
 };
 
-// The taps that reach input pixels of one residue of (row + padding, column + padding) modulo the stride.
-void taps_of_residue(const DepthwiseShape& shape, const float* weight, std::ptrdiff_t weight_step, int row, int column,
-                     int plane_width, Taps& taps) {
-    taps.count = 0;
-    for (int i = row; i < shape.kernel; i += shape.stride)
-        for (int j = column; j < shape.kernel; j += shape.stride) {
-            const int up = (i - row) / shape.stride, left = (j - column) / shape.stride;
-            taps.add(-(std::ptrdiff_t(up) * plane_width + left) * LANES, weight + (i * shape.kernel + j) * weight_step);
-        }
+// The taps that reach input pixels of one residue of (row + padding, column + padding) modulo the
+// stride.
+void taps_of_residue(const DepthwiseShape& shape, const float* weight, std::ptrdiff_t weight_step,
+                     int row, int column, int plane_width, Taps& taps) {
+  taps.count = 0;
+  for (int i = row; i < shape.kernel; i += shape.stride)
+    for (int j = column; j < shape.kernel; j += shape.stride) {
+      const int up = (i - row) / shape.stride, left = (j - column) / shape.stride;
+      taps.add(-(std::ptrdiff_t(up) * plane_width + left) * LANES,
+               weight + (i * shape.kernel + j) * weight_step);
+    }
 }
 
 // Writes dL/draw of a strip. `plane` has dL/dy.
 template <class T>
 void input_gradient_of_strip(const Input<T>& input, const DepthwiseShape& shape, const Slice& slice,
-                             const BackwardStrip& strip, const Plane& plane, const float* weight, T* input_gradient,
-                             Sums sums) {
-    const int stride = shape.stride, step = stride * shape.channels, padding = shape.padding;
-    const bool normalised = input.normalisation.scale != nullptr;
-    NormalisationGradient parts{_mm512_setzero_ps(), _mm512_setzero_ps()};
-    Taps taps;
-    for (int row_residue = 0; row_residue < stride; ++row_residue)
-        for (int column_residue = 0; column_residue < stride; ++column_residue) {
-            taps_of_residue(shape, weight, padded_channels(shape.channels), row_residue, column_residue, plane.width, taps);
-            const int first = ((column_residue - padding) % stride + stride) % stride;
-            const int count = first < shape.width ? (shape.width - first + stride - 1) / stride : 0;
-            for (int y = strip.input_begin; y < strip.input_end; ++y) {
-                if ((y + padding) % stride != row_residue) continue;
-                const float* from = plane.at((y + padding - row_residue) / stride, (first + padding - column_residue) / stride);
-                const std::ptrdiff_t at = ((std::ptrdiff_t(slice.image) * shape.height + y) * shape.width + first) * shape.channels + slice.channel;
-                if (normalised) {
-                    const NormalisationVector norm(input.normalisation, slice.channel, slice.mask);
-                    StoreNormalisedGradient<T> epilogue{input.raw + at, input_gradient + at, step, slice.mask, norm, parts};
-                    convolve_row(from, LANES, taps, count, epilogue);
-                    parts = epilogue.sums;
-                } else {
-                    StoreGradient<T> epilogue{input_gradient + at, step, slice.mask};
-                    convolve_row(from, LANES, taps, count, epilogue);
-                }
-            }
+                             const BackwardStrip& strip, const Plane& plane, const float* weight,
+                             T* input_gradient, Sums sums) {
+  const int stride = shape.stride, step = stride * shape.channels, padding = shape.padding;
+  const bool normalised = input.normalisation.scale != nullptr;
+  NormalisationGradient parts{_mm512_setzero_ps(), _mm512_setzero_ps()};
+  Taps taps;
+  for (int row_residue = 0; row_residue < stride; ++row_residue)
+    for (int column_residue = 0; column_residue < stride; ++column_residue) {
+      taps_of_residue(shape, weight, padded_channels(shape.channels), row_residue, column_residue,
+                      plane.width, taps);
+      const int first = ((column_residue - padding) % stride + stride) % stride;
+      const int count = first < shape.width ? (shape.width - first + stride - 1) / stride : 0;
+      for (int y = strip.input_begin; y < strip.input_end; ++y) {
+        if ((y + padding) % stride != row_residue) continue;
+        const float* from = plane.at((y + padding - row_residue) / stride,
+                                     (first + padding - column_residue) / stride);
+        const std::ptrdiff_t at =
+            ((std::ptrdiff_t(slice.image) * shape.height + y) * shape.width + first) *
+                shape.channels +
+            slice.channel;
+        if (normalised) {
+          const NormalisationVector norm(input.normalisation, slice.channel, slice.mask);
+          StoreNormalisedGradient<T> epilogue{
+              input.raw + at, input_gradient + at, step, slice.mask, norm, parts};
+          convolve_row(from, LANES, taps, count, epilogue);
+          parts = epilogue.sums;
+        } else {
+          StoreGradient<T> epilogue{input_gradient + at, step, slice.mask};
+          convolve_row(from, LANES, taps, count, epilogue);
         }
-    if (normalised) {
-        add_to(sums.first + slice.channel, parts.scale, shape.channels - slice.channel);
-        add_to(sums.second + slice.channel, parts.shift, shape.channels - slice.channel);
+      }
     }
+  if (normalised) {
+    add_to(sums.first + slice.channel, parts.scale, shape.channels - slice.channel);
+    add_to(sums.second + slice.channel, parts.shift, shape.channels - slice.channel);
+  }
 }
 
 }  // namespace
 
 std::ptrdiff_t depthwise_jobs(const DepthwiseShape& shape) {
-    return std::ptrdiff_t(shape.images) * ((shape.channels + SLICE - 1) / SLICE);
+  return std::ptrdiff_t(shape.images) * ((shape.channels + SLICE - 1) / SLICE);
 }
 
 int padded_channels(int channels) { return round_up(channels, LANES); }
 
 void pack_depthwise_weight(const float* weight, const DepthwiseShape& shape, float* packed) {
-    const int taps = shape.kernel * shape.kernel, stride = padded_channels(shape.channels);
-    for (int t = 0; t < taps; ++t)
-        for (int c = 0; c < stride; ++c) packed[t * stride + c] = c < shape.channels ? weight[c * taps + t] : 0;
+  const int taps = shape.kernel * shape.kernel, stride = padded_channels(shape.channels);
+  for (int t = 0; t < taps; ++t)
+    for (int c = 0; c < stride; ++c)
+      packed[t * stride + c] = c < shape.channels ? weight[c * taps + t] : 0;
 }
 
 template <class T>
-void depthwise_forward(Input<T> input, const float* packed, const DepthwiseShape& shape, Range jobs, T* output,
-                       Sums sums) {
-    const int rows = strip_rows(shape), width = input_columns(shape), weight_step = padded_channels(shape.channels);
-    const Scratch scratch(std::size_t(input_rows(shape, rows)) * width * LANES);
-    Taps taps;
-    for (std::ptrdiff_t job = jobs.begin; job < jobs.end; ++job)
-        for (int begin = 0; begin < shape.output_height; begin += rows)
-            for_slices(shape, job, [&](const Slice& slice) {
-                const int end = min(begin + rows, shape.output_height), first = first_input_row(shape, begin);
-                const Plane plane{scratch.data(), first, -shape.padding, width};
-                spread_input(input, shape, slice, plane, first, first + input_rows(shape, end - begin));
-                taps.count = 0;
-                for (int i = 0; i < shape.kernel; ++i)
-                    for (int j = 0; j < shape.kernel; ++j)
-                        taps.add((std::ptrdiff_t(i) * width + j) * LANES, packed + (i * shape.kernel + j) * weight_step + slice.channel);
-                StoreWithMoments<T> epilogue{nullptr, shape.channels, slice.mask, _mm512_setzero_ps(), _mm512_setzero_ps()};
-                for (int y = begin; y < end; ++y) {
-                    const std::ptrdiff_t row = (std::ptrdiff_t(slice.image) * shape.output_height + y) * shape.output_width;
-                    epilogue.row = output + row * shape.channels + slice.channel;
-                    const float* from = plane.at(y * shape.stride - shape.padding, -shape.padding);
-                    convolve_row(from, shape.stride * LANES, taps, shape.output_width, epilogue);
-                }
-                add_to(sums.first + slice.channel, epilogue.sum, shape.channels - slice.channel);
-                add_to(sums.second + slice.channel, epilogue.squares, shape.channels - slice.channel);
-            });
+void depthwise_forward(Input<T> input, const float* packed, const DepthwiseShape& shape, Range jobs,
+                       T* output, Sums sums) {
+  const int rows = strip_rows(shape), width = input_columns(shape),
+            weight_step = padded_channels(shape.channels);
+  const Scratch scratch(std::size_t(input_rows(shape, rows)) * width * LANES);
+  Taps taps;
+  for (std::ptrdiff_t job = jobs.begin; job < jobs.end; ++job)
+    for (int begin = 0; begin < shape.output_height; begin += rows)
+      for_slices(shape, job, [&](const Slice& slice) {
+        const int end = min(begin + rows, shape.output_height),
+                  first = first_input_row(shape, begin);
+        const Plane plane{scratch.data(), first, -shape.padding, width};
+        spread_input(input, shape, slice, plane, first, first + input_rows(shape, end - begin));
+        taps.count = 0;
+        for (int i = 0; i < shape.kernel; ++i)
+          for (int j = 0; j < shape.kernel; ++j)
+            taps.add((std::ptrdiff_t(i) * width + j) * LANES,
+                     packed + (i * shape.kernel + j) * weight_step + slice.channel);
+        StoreWithMoments<T> epilogue{nullptr, shape.channels, slice.mask, _mm512_setzero_ps(),
+                                     _mm512_setzero_ps()};
+        for (int y = begin; y < end; ++y) {
+          const std::ptrdiff_t row =
+              (std::ptrdiff_t(slice.image) * shape.output_height + y) * shape.output_width;
+          epilogue.row = output + row * shape.channels + slice.channel;
+          const float* from = plane.at(y * shape.stride - shape.padding, -shape.padding);
+          convolve_row(from, shape.stride * LANES, taps, shape.output_width, epilogue);
+        }
+        add_to(sums.first + slice.channel, epilogue.sum, shape.channels - slice.channel);
+        add_to(sums.second + slice.channel, epilogue.squares, shape.channels - slice.channel);
+      });
 }
 
 template <class T>
-void depthwise_backward(Input<T> input, OutputGradient<T> gradient, const float* packed, const DepthwiseShape& shape,
-                        Range jobs, T* input_gradient, Sums sums, float* weight_gradient) {
-    const int rows = strip_rows(shape), width = input_columns(shape), weight_step = padded_channels(shape.channels);
-    const int first_column = ceil_div(shape.padding - shape.kernel + 1, shape.stride);
-    const int gradient_width = floor_div(shape.width - 1 + shape.padding, shape.stride) + 1 - first_column;
-    const Scratch inputs(std::size_t(input_rows(shape, rows)) * width * LANES);
-    const Scratch gradients(std::size_t(rows + shape.kernel + 1) * gradient_width * LANES);
-    for (std::ptrdiff_t job = jobs.begin; job < jobs.end; ++job)
-        for (int begin = 0; begin < shape.output_height; begin += rows)
-            for_slices(shape, job, [&](const Slice& slice) {
-                const BackwardStrip strip(shape, begin, rows);
-                const Plane gradient_plane{gradients.data(), strip.gradient_begin, first_column, gradient_width};
-                spread_gradient(gradient, shape, slice, gradient_plane, strip.gradient_begin, strip.gradient_end);
-                if (weight_gradient != nullptr) {
-                    const int first = first_input_row(shape, begin);
-                    const Plane plane{inputs.data(), first, -shape.padding, width};
-                    spread_input(input, shape, slice, plane, first, first + input_rows(shape, strip.end - begin));
-                    for (int y = begin; y < strip.end; ++y)
-                        correlate_row(shape, plane.at(y * shape.stride - shape.padding, -shape.padding),
-                                      std::ptrdiff_t(width) * LANES, gradient_plane.at(y, 0),
-                                      weight_gradient + slice.channel, weight_step);
-                }
-                if (input_gradient != nullptr)
-                    input_gradient_of_strip(input, shape, slice, strip, gradient_plane, packed + slice.channel,
-                                            input_gradient, sums);
-            });
+void depthwise_backward(Input<T> input, OutputGradient<T> gradient, const float* packed,
+                        const DepthwiseShape& shape, Range jobs, T* input_gradient, Sums sums,
+                        float* weight_gradient) {
+  const int rows = strip_rows(shape), width = input_columns(shape),
+            weight_step = padded_channels(shape.channels);
+  const int first_column = ceil_div(shape.padding - shape.kernel + 1, shape.stride);
+  const int gradient_width =
+      floor_div(shape.width - 1 + shape.padding, shape.stride) + 1 - first_column;
+  const Scratch inputs(std::size_t(input_rows(shape, rows)) * width * LANES);
+  const Scratch gradients(std::size_t(rows + shape.kernel + 1) * gradient_width * LANES);
+  for (std::ptrdiff_t job = jobs.begin; job < jobs.end; ++job)
+    for (int begin = 0; begin < shape.output_height; begin += rows)
+      for_slices(shape, job, [&](const Slice& slice) {
+        const BackwardStrip strip(shape, begin, rows);
+        const Plane gradient_plane{gradients.data(), strip.gradient_begin, first_column,
+                                   gradient_width};
+        spread_gradient(gradient, shape, slice, gradient_plane, strip.gradient_begin,
+                        strip.gradient_end);
+        if (weight_gradient != nullptr) {
+          const int first = first_input_row(shape, begin);
+          const Plane plane{inputs.data(), first, -shape.padding, width};
+          spread_input(input, shape, slice, plane, first,
+                       first + input_rows(shape, strip.end - begin));
+          for (int y = begin; y < strip.end; ++y)
+            correlate_row(shape, plane.at(y * shape.stride - shape.padding, -shape.padding),
+                          std::ptrdiff_t(width) * LANES, gradient_plane.at(y, 0),
+                          weight_gradient + slice.channel, weight_step);
+        }
+        if (input_gradient != nullptr)
+          input_gradient_of_strip(input, shape, slice, strip, gradient_plane,
+                                  packed + slice.channel, input_gradient, sums);
+      });
 }
 
-#define INSTANTIATE(T)                                                                                             \
-    template void depthwise_forward<T>(Input<T>, const float*, const DepthwiseShape&, Range, T*, Sums);            \
-    template void depthwise_backward<T>(Input<T>, OutputGradient<T>, const float*, const DepthwiseShape&, Range, T*, Sums, float*);
+#define INSTANTIATE(T)                                                                         \
+  template void depthwise_forward<T>(Input<T>, const float*, const DepthwiseShape&, Range, T*, \
+                                     Sums);                                                    \
+  template void depthwise_backward<T>(Input<T>, OutputGradient<T>, const float*,               \
+                                      const DepthwiseShape&, Range, T*, Sums, float*);
 INSTANTIATE(float)
 INSTANTIATE(Bf16)
 

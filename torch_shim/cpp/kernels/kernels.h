@@ -15,52 +15,52 @@ bool available();
 
 // A bf16 number as it lies in memory.
 struct Bf16 {
-    std::uint16_t bits;
+  std::uint16_t bits;
 };
 
 // x -> clamp(scale * x + shift, low, high), per channel; the identity where `scale` is null.
 struct Normalisation {
-    const float* scale;
-    const float* shift;
-    float low;
-    float high;
+  const float* scale;
+  const float* shift;
+  float low;
+  float high;
 };
 
 // A map that is normalised on its way in.
 template <class T>
 struct Input {
-    const T* raw;
-    Normalisation normalisation;
+  const T* raw;
+  Normalisation normalisation;
 };
 
 // What comes back to an output y of which the mean and the variance were taken as well:
 // dL/dy = direct + offset + slope * y, per channel. `offset` null: direct alone.
 template <class T>
 struct OutputGradient {
-    const T* direct;
-    const T* output;
-    const float* offset;
-    const float* slope;
+  const T* direct;
+  const T* output;
+  const float* offset;
+  const float* slope;
 };
 
 // Sums over the pixels of a thread's share, per channel.
 // Forward: `first` of y, `second` of y * y. Backward: `first` of dL/dscale, `second` of dL/dshift.
 struct Sums {
-    double* first;
-    double* second;
+  double* first;
+  double* second;
 };
 
 // Rows of what follows: pixels of all images, from `begin` to `end`.
 struct Range {
-    std::ptrdiff_t begin;
-    std::ptrdiff_t end;
+  std::ptrdiff_t begin;
+  std::ptrdiff_t end;
 };
 
 // ---- pointwise convolution: y[pixel, o] = sum_i weight[o, i] * x[pixel, i]
 
 struct PointwiseShape {
-    int inputs;
-    int outputs;
+  int inputs;
+  int outputs;
 };
 
 // Floats that a packed weight takes; `columns` of the product's result, `depth` summed over.
@@ -75,22 +75,23 @@ template <class T>
 void pack_weight_backward(const float* weight, PointwiseShape shape, float* packed);
 
 template <class T>
-void pointwise_forward(Input<T> input, const float* packed, PointwiseShape shape, Range pixels, T* output,
-                       Sums sums);
+void pointwise_forward(Input<T> input, const float* packed, PointwiseShape shape, Range pixels,
+                       T* output, Sums sums);
 
-// Writes dL/draw where `input_gradient` is not null (with `sums` where the input is normalised), adds
-// dL/dweight [outputs, inputs] where `weight_gradient` is not null.
+// Writes dL/draw where `input_gradient` is not null (with `sums` where the input is normalised),
+// adds dL/dweight [outputs, inputs] where `weight_gradient` is not null.
 template <class T>
-void pointwise_backward(Input<T> input, OutputGradient<T> gradient, const float* packed, PointwiseShape shape,
-                        Range pixels, T* input_gradient, Sums sums, float* weight_gradient);
+void pointwise_backward(Input<T> input, OutputGradient<T> gradient, const float* packed,
+                        PointwiseShape shape, Range pixels, T* input_gradient, Sums sums,
+                        float* weight_gradient);
 
 // ---- depthwise convolution: kernels of odd side, padded by half of it, strides of 1 and 2
 
 struct DepthwiseShape {
-    int images;
-    int height, width, channels;
-    int output_height, output_width;
-    int kernel, stride, padding;
+  int images;
+  int height, width, channels;
+  int output_height, output_width;
+  int kernel, stride, padding;
 };
 
 // Jobs that the layer divides into; a job is a slice of channels of an image.
@@ -103,8 +104,8 @@ int padded_channels(int channels);
 void pack_depthwise_weight(const float* weight, const DepthwiseShape& shape, float* packed);
 
 template <class T>
-void depthwise_forward(Input<T> input, const float* packed, const DepthwiseShape& shape, Range jobs, T* output,
-                       Sums sums);
+void depthwise_forward(Input<T> input, const float* packed, const DepthwiseShape& shape, Range jobs,
+                       T* output, Sums sums);
 
 // As `pointwise_backward`; dL/dweight is [kernel * kernel, padded channels].
 template <class T>
@@ -118,15 +119,15 @@ template <class T>
 void normalise_forward(Input<T> input, const T* residual, int channels, Range pixels, T* output);
 
 template <class T>
-void normalise_backward(Input<T> input, const T* output_gradient, int channels, Range pixels, T* input_gradient,
-                        Sums sums);
+void normalise_backward(Input<T> input, const T* output_gradient, int channels, Range pixels,
+                        T* input_gradient, Sums sums);
 
 // ---- patches of a 3 x 3 (or larger) window, for a convolution with few input channels
 
 struct PatchShape {
-    int height, width, channels;
-    int output_height, output_width;
-    int kernel, stride, padding;
+  int height, width, channels;
+  int output_height, output_width;
+  int kernel, stride, padding;
 };
 
 // `image` NHWC f32 -> rows [pixel, kernel * kernel * channels], row by row of the window.
