@@ -10,7 +10,8 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use crate::plan::Plan;
 use crate::step::Step;
-use crate::{Dropout, LayersError, Mode, he_fan_out};
+use crate::value::Value;
+use crate::{Dropout, Execution, LayersError, Mode, he_fan_out};
 
 /// A graph of the catalogue in libtorch. Its weights are variables of a store, below the path that it was
 /// built at and under the catalogue's names.
@@ -20,6 +21,7 @@ pub struct Layers {
     steps: Vec<Step>,
     plan: Plan,
     dropout: Dropout,
+    execution: Execution,
 }
 
 impl Layers {
@@ -49,7 +51,13 @@ impl Layers {
             })
             .collect();
         let plan = Plan::new(&graph);
-        let layers = Self { steps: steps?, plan, graph, dropout: Dropout::NONE };
+        let layers = Self {
+            steps: steps?,
+            plan,
+            graph,
+            dropout: Dropout::NONE,
+            execution: Execution::default(),
+        };
         layers.load(weights)?;
         Ok(layers)
     }
@@ -59,6 +67,12 @@ impl Layers {
     #[must_use]
     pub fn with_dropout(self, dropout: Dropout) -> Self {
         Self { dropout, ..self }
+    }
+
+    /// The same layers, run in another way.
+    #[must_use]
+    pub fn with_execution(self, execution: Execution) -> Self {
+        Self { execution, ..self }
     }
 
     /// What they were built from.
@@ -115,13 +129,12 @@ impl Layers {
     /// Inputs of another number or shape, and what libtorch says of a layer.
     pub fn forward_all(&self, inputs: &[Tensor], mode: Mode) -> Result<Tensor, LayersError> {
         check_inputs(&self.graph.inputs, inputs)?;
-        let mut values = Values { inputs, of_layers: Vec::with_capacity(self.steps.len()) };
-        for (index, (layer, step)) in self.graph.layers.iter().zip(&self.steps).enumerate() {
-            let result = values.read(layer.input).and_then(|input| {
-                let second = layer.primitive.second_input();
-                let second = second.map(|value| values.read(value)).transpose()?;
-                step.run(input, second.as_ref(), self.plan.target(index), mode, self.dropout)
-            });
+        let inputs: Vec<Value> =
+            inputs.iter().map(|input| Value::Whole(input.shallow_clone())).collect();
+        let mut values =
+            Values { inputs: &inputs, of_layers: Vec::with_capacity(self.steps.len()) };
+        for (index, layer) in self.graph.layers.iter().enumerate() {
+            let result = self.run(index, &values, mode);
             values
                 .of_layers
                 .push(Some(result.map_err(|error| LayersError::of_layer(&layer.name, error))?));
@@ -129,26 +142,41 @@ impl Layers {
                 values.of_layers[*value] = None;
             }
         }
-        values.read(self.graph.output).map_err(|error| LayersError::of_layer("output", error))
+        let output = values.read(self.graph.output).and_then(Value::whole);
+        output.map_err(|error| LayersError::of_layer("output", error))
+    }
+
+    fn run(&self, index: usize, values: &Values, mode: Mode) -> Result<Value, TchError> {
+        let (layer, step) = (&self.graph.layers[index], &self.steps[index]);
+        let input = values.read(layer.input)?;
+        let second = layer.primitive.second_input().map(|value| values.read(value)).transpose()?;
+        match self.execution {
+            Execution::Fused(storage) => input.through(step, second, storage, (mode, self.dropout)),
+            Execution::LayerByLayer => {
+                let second = second.map(Value::whole).transpose()?;
+                let target = self.plan.target(index);
+                let output =
+                    step.run(input.whole()?, second.as_ref(), target, mode, self.dropout)?;
+                Ok(Value::Whole(output))
+            }
+        }
     }
 }
 
 /// What was given and computed so far.
 struct Values<'a> {
-    inputs: &'a [Tensor],
+    inputs: &'a [Value],
     /// `None` where nobody will read it any more.
-    of_layers: Vec<Option<Tensor>>,
+    of_layers: Vec<Option<Value>>,
 }
 
 impl Values<'_> {
-    fn read(&self, value: ValueId) -> Result<Tensor, TchError> {
+    fn read(&self, value: ValueId) -> Result<&Value, TchError> {
         let found = match value {
             ValueId::Input(index) => self.inputs.get(index),
             ValueId::Layer(index) => self.of_layers.get(index).and_then(Option::as_ref),
         };
-        found
-            .map(Tensor::shallow_clone)
-            .ok_or_else(|| TchError::Shape(format!("{value:?} is not there to be read")))
+        found.ok_or_else(|| TchError::Shape(format!("{value:?} is not there to be read")))
     }
 }
 

@@ -6,6 +6,8 @@
 //! forward pass is for. [`he_fan_out`] draws weights to train from; those of
 //! [`op_catalog::Weights`] can be loaded and read back.
 //!
+//! An [`Execution`] says by which kernels they are run: the fused ones are for training on a CPU.
+//!
 //! Maps are tensors of shape `[batch, channels, height, width]`. Their memory format is kept from layer to
 //! layer: give them with [`torch_shim::channels_last`] and they stay so.
 //!
@@ -27,14 +29,17 @@
 
 mod dropout;
 mod error;
+mod execution;
 mod initialisation;
 mod layers;
 mod mode;
 mod plan;
 mod step;
+mod value;
 
 pub use dropout::Dropout;
 pub use error::LayersError;
+pub use execution::{Execution, Storage};
 pub use initialisation::he_fan_out;
 pub use layers::Layers;
 pub use mode::Mode;

@@ -4,8 +4,10 @@ use op_catalog::layer::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Window};
 use op_catalog::{Layer, Primitive};
 use tch::nn::{Init, Path};
 use tch::{Kind, TchError, Tensor};
+use torch_shim::{Clamp, MapWithMoments, NormalisedMap, Running};
 
 use crate::plan::Target;
+use crate::value::in_words;
 use crate::{Dropout, Mode};
 
 /// A layer that can be run.
@@ -152,6 +154,33 @@ impl BatchNorm {
             f64::from(BATCH_NORM_EPSILON),
             true,
         )
+    }
+
+    /// The same of what a fused convolution gave, to be applied by who reads it.
+    pub(crate) fn run_fused(
+        &self,
+        convolved: &MapWithMoments,
+        mode: Mode,
+    ) -> Result<NormalisedMap, TchError> {
+        let epsilon = f64::from(BATCH_NORM_EPSILON);
+        if mode == Mode::Evaluate {
+            let scale = self.weight.f_div(&self.running_var.f_add_scalar(epsilon)?.f_sqrt()?)?;
+            let shift = self.bias.f_sub(&self.running_mean.f_mul(&scale)?)?;
+            let map = convolved.map.shallow_clone();
+            return Ok(NormalisedMap::new(map, scale, shift, Clamp::Unbounded));
+        }
+        let running = Running {
+            mean: &self.running_mean,
+            variance: &self.running_var,
+            momentum: f64::from(BATCH_NORM_MOMENTUM),
+        };
+        let norm = torch_shim::BatchNorm {
+            weight: &self.weight,
+            bias: &self.bias,
+            epsilon,
+            running: (mode == Mode::Train).then_some(running),
+        };
+        convolved.normalise(&norm, Clamp::Unbounded).map_err(in_words)
     }
 }
 

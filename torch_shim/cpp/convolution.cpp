@@ -113,19 +113,6 @@ class NormalisedConvolution : public Function<NormalisedConvolution> {
   }
 };
 
-// The same on ATen's kernels.
-WithMoments convolve_portably(const Normalised& input, const Tensor& weight, ConvolutionKind kind,
-                              int64_t stride) {
-  const Tensor map = materialise_portably(input, Tensor());
-  const int64_t padding = weight.size(2) / 2,
-                groups = kind == ConvolutionKind::Depthwise ? weight.size(0) : 1;
-  const Tensor output =
-      at::conv2d(map, weight.to(map.scalar_type()), {}, stride, padding, 1, groups);
-  const auto [variance, mean] =
-      at::var_mean(output.to(at::kFloat), at::IntArrayRef{0, 2, 3}, false);
-  return {output, mean, variance};
-}
-
 void check(const Normalised& input, const Tensor& weight, ConvolutionKind kind, int64_t stride) {
   TORCH_CHECK(input.raw.dim() == 4, "a map has 4 dimensions, not ", input.raw.dim());
   TORCH_CHECK(weight.dim() == 4, "a convolution's weight has 4 dimensions, not ", weight.dim());
@@ -153,6 +140,18 @@ void check(const Normalised& input, const Tensor& weight, ConvolutionKind kind, 
 
 }  // namespace
 
+WithMoments convolve_portably(const Normalised& input, const Tensor& weight, ConvolutionKind kind,
+                              int64_t stride) {
+  const Tensor map = materialise_portably(input, Tensor());
+  const int64_t padding = weight.size(2) / 2,
+                groups = kind == ConvolutionKind::Depthwise ? weight.size(0) : 1;
+  const Tensor output =
+      at::conv2d(map, weight.to(map.scalar_type()), {}, stride, padding, 1, groups);
+  const auto [variance, mean] =
+      at::var_mean(output.to(at::kFloat), at::IntArrayRef{0, 2, 3}, false);
+  return {output, mean, variance};
+}
+
 WithMoments convolve(const Normalised& input, const Tensor& weight, ConvolutionKind kind,
                      int64_t stride) {
   check(input, weight, kind, stride);
@@ -165,19 +164,31 @@ WithMoments convolve(const Normalised& input, const Tensor& weight, ConvolutionK
 
 }  // namespace torch_shim
 
-extern "C" char* shim_convolve(const at::Tensor* raw, const at::Tensor* scale,
-                               const at::Tensor* shift, double low, double high,
-                               const at::Tensor* weight, int kind, int64_t stride,
-                               at::Tensor** outputs) {
+namespace {
+
+using Convolve = torch_shim::WithMoments(const torch_shim::Normalised&, const at::Tensor&,
+                                         torch_shim::ConvolutionKind, int64_t);
+
+char* convolve_by(Convolve* convolve, const torch_shim::NormalisedParts& input,
+                  const at::Tensor* weight, int kind, int64_t stride, at::Tensor** outputs) {
   return guarded([&] {
-    const auto optional = [](const at::Tensor* tensor) {
-      return tensor == nullptr ? at::Tensor() : *tensor;
-    };
-    const torch_shim::Normalised input{*raw, optional(scale), optional(shift), low, high};
     const auto result =
-        torch_shim::convolve(input, *weight, torch_shim::ConvolutionKind(kind), stride);
+        convolve(normalised(input), *weight, torch_shim::ConvolutionKind(kind), stride);
     outputs[0] = new at::Tensor(result.map);
     outputs[1] = new at::Tensor(result.mean);
     outputs[2] = new at::Tensor(result.variance);
   });
+}
+
+}  // namespace
+
+extern "C" char* shim_convolve(const torch_shim::NormalisedParts* input, const at::Tensor* weight,
+                               int kind, int64_t stride, at::Tensor** outputs) {
+  return convolve_by(torch_shim::convolve, *input, weight, kind, stride, outputs);
+}
+
+extern "C" char* shim_convolve_portably(const torch_shim::NormalisedParts* input,
+                                        const at::Tensor* weight, int kind, int64_t stride,
+                                        at::Tensor** outputs) {
+  return convolve_by(torch_shim::convolve_portably, *input, weight, kind, stride, outputs);
 }

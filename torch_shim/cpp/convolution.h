@@ -24,4 +24,8 @@ struct WithMoments {
 WithMoments convolve(const Normalised& input, const at::Tensor& weight, ConvolutionKind kind,
                      int64_t stride);
 
+// The same on ATen's kernels, for any device and processor.
+WithMoments convolve_portably(const Normalised& input, const at::Tensor& weight,
+                              ConvolutionKind kind, int64_t stride);
+
 }  // namespace torch_shim

@@ -55,6 +55,9 @@ inline Tensor vector_from(const double* values, int64_t size) {
   return vector;
 }
 
+// What a pointer that may be null points to.
+inline Tensor optional(const Tensor* tensor) { return tensor == nullptr ? Tensor() : *tensor; }
+
 // Whether the fast kernels take this map.
 inline bool fast(const Tensor& map) { return map.is_cpu() && kernels::available(); }
 

@@ -95,16 +95,16 @@ Tensor materialise(const Normalised& input, const Tensor& residual) {
                             input.high);
 }
 
+Normalised normalised(const NormalisedParts& parts) {
+  return {*parts.raw, optional(parts.scale), optional(parts.shift), parts.low, parts.high};
+}
+
 }  // namespace torch_shim
 
-extern "C" char* shim_materialise(const at::Tensor* raw, const at::Tensor* scale,
-                                  const at::Tensor* shift, double low, double high,
+extern "C" char* shim_materialise(const torch_shim::NormalisedParts* input,
                                   const at::Tensor* residual, at::Tensor** output) {
   return guarded([&] {
-    const auto optional = [](const at::Tensor* tensor) {
-      return tensor == nullptr ? at::Tensor() : *tensor;
-    };
-    const torch_shim::Normalised input{*raw, optional(scale), optional(shift), low, high};
-    *output = new at::Tensor(torch_shim::materialise(input, optional(residual)));
+    *output =
+        new at::Tensor(torch_shim::materialise(normalised(*input), torch_shim::optional(residual)));
   });
 }

@@ -17,6 +17,17 @@ struct Normalised {
   double high;
 };
 
+// The same as pointers, of which scale and shift may be null: how it comes from Rust.
+struct NormalisedParts {
+  const at::Tensor* raw;
+  const at::Tensor* scale;
+  const at::Tensor* shift;
+  double low;
+  double high;
+};
+
+Normalised normalised(const NormalisedParts& parts);
+
 // The map itself, plus `residual` where it is defined. Differentiable.
 at::Tensor materialise(const Normalised& input, const at::Tensor& residual);
 

@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, c_char};
 
-use tch::Tensor;
+use tch::{TchError, Tensor};
 use torch_sys::C_tensor;
 
 unsafe extern "C" {
@@ -18,6 +18,11 @@ pub struct ShimError {
 }
 
 impl ShimError {
+    /// An error of the Rust bindings in the course of a call.
+    pub(crate) fn of(call: &'static str, error: &TchError) -> Self {
+        Self { call, message: error.to_string() }
+    }
+
     /// What was called, in words.
     pub fn call(&self) -> &str {
         self.call

@@ -57,8 +57,8 @@ void convolve_row(const float* from, int step, const Taps& taps, int count, Epil
     break;
       CASE(1)
       CASE(2)
-      CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12) CASE(13)
-          CASE(14)
+      CASE(3)
+      CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12) CASE(13) CASE(14)
 #undef CASE
     }
   }

@@ -1,0 +1,48 @@
+//! Patches are what a dense convolution sees of an image, pixel by pixel: the convolution is a pointwise
+//! one of these. Worth it where an image has few channels, at the start of a network.
+
+use std::ffi::{c_char, c_int};
+
+use tch::{Kind, Tensor};
+use torch_sys::C_tensor;
+
+use crate::call::{ShimError, tensor_of};
+use crate::normalised::NormalisedMap;
+
+unsafe extern "C" {
+    fn shim_patches(
+        image: *const C_tensor,
+        kernel: i64,
+        stride: i64,
+        kind: c_int,
+        output: *mut *mut C_tensor,
+    ) -> *mut c_char;
+}
+
+/// Patches of images `[batch, channels, height, width]`, padded by half the kernel: a map of
+/// `kernel * kernel * channels` channels of this kind, f32 or bf16. No gradient reaches the images.
+///
+/// # Errors
+/// Images of another rank, another kind, and what else libtorch says.
+pub fn patches(
+    images: &Tensor,
+    kernel: u32,
+    stride: u32,
+    kind: Kind,
+) -> Result<NormalisedMap, ShimError> {
+    let (kernel, stride) = (i64::from(kernel), i64::from(stride));
+    // SAFETY: `images` is a live tensor, and the call gives a new one.
+    let map = unsafe {
+        tensor_of("patches", |output| {
+            shim_patches(images.as_ptr(), kernel, stride, kind.c_int(), output)
+        })?
+    };
+    Ok(NormalisedMap::plain(&map))
+}
+
+/// The weight `[outputs, channels, kernel, kernel]` of a dense convolution as the pointwise one of its
+/// patches, `[outputs, kernel * kernel * channels, 1, 1]`. Differentiable.
+pub fn patch_weight(weight: &Tensor) -> Tensor {
+    let outputs = weight.size()[0];
+    weight.permute([0, 2, 3, 1]).reshape([outputs, -1, 1, 1])
+}
