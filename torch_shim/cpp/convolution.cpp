@@ -26,7 +26,7 @@ class NormalisedConvolution : public Function<NormalisedConvolution> {
     Partials partials(shares, channels);
     for_storage(raw.scalar_type(), [&](auto element) {
       using T = decltype(element);
-      const Tensor packed = convolution.pack<T>(weight, false);
+      const Tensor packed = convolution.pack<T>(weight, Pass::Forward);
       const kernels::Input<T> input{memory<T>(raw), normalisation_of(scale, shift, low, high)};
       convolution.share_jobs(shares, [&](int64_t share, kernels::Range range) {
         convolution.forward<T>(input, packed, range, memory<T>(output), partials.of(share));
@@ -73,7 +73,7 @@ class NormalisedConvolution : public Function<NormalisedConvolution> {
     Partials partials(shares, channels);
     for_storage(raw.scalar_type(), [&](auto element) {
       using T = decltype(element);
-      const Tensor packed = convolution.pack<T>(weight, true);
+      const Tensor packed = convolution.pack<T>(weight, Pass::Backward);
       const kernels::Input<T> input{memory<T>(raw), normalisation_of(scale, shift, low, high)};
       const kernels::OutputGradient<T> gradient{memory<T>(direct), memory<T>(output),
                                                 memory<float>(offset), memory<float>(slope)};

@@ -8,6 +8,9 @@
 
 namespace torch_shim {
 
+// What a weight is packed for.
+enum class Pass { Forward, Backward };
+
 class ConvolutionKernel {
  public:
   ConvolutionKernel(const Tensor& input, const Tensor& weight, ConvolutionKind kind, int64_t stride)
@@ -46,7 +49,7 @@ class ConvolutionKernel {
   }
 
   template <class T>
-  Tensor pack(const Tensor& weight, bool for_gradient) const;
+  Tensor pack(const Tensor& weight, Pass pass) const;
 
   template <class T>
   void forward(kernels::Input<T> input, const Tensor& packed, kernels::Range range, T* output,
@@ -91,7 +94,7 @@ class ConvolutionKernel {
 };
 
 template <class T>
-Tensor ConvolutionKernel::pack(const Tensor& weight, bool for_gradient) const {
+Tensor ConvolutionKernel::pack(const Tensor& weight, Pass pass) const {
   const Tensor from = weight.to(at::kFloat).contiguous();
   const float* numbers = from.data_ptr<float>();
   if (!pointwise()) {
@@ -100,10 +103,10 @@ Tensor ConvolutionKernel::pack(const Tensor& weight, bool for_gradient) const {
     return packed;
   }
   const auto [inputs, outputs] = pointwise_;
-  const size_t size = for_gradient ? kernels::packed_weight_size<T>(outputs, inputs)
-                                   : kernels::packed_weight_size<T>(inputs, outputs);
+  const size_t size = pass == Pass::Backward ? kernels::packed_weight_size<T>(outputs, inputs)
+                                             : kernels::packed_weight_size<T>(inputs, outputs);
   Tensor packed = at::empty({int64_t(size)}, at::kFloat);
-  if (for_gradient)
+  if (pass == Pass::Backward)
     kernels::pack_weight_backward<T>(numbers, pointwise_, packed.data_ptr<float>());
   else
     kernels::pack_weight_forward<T>(numbers, pointwise_, packed.data_ptr<float>());

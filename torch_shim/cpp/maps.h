@@ -40,7 +40,7 @@ inline Tensor vector_of(const MaybeTensor& values) {
   return values ? values->to(at::kFloat).contiguous() : Tensor();
 }
 
-Tensor empty_map(at::IntArrayRef sizes, const Tensor& like) {
+inline Tensor empty_map(at::IntArrayRef sizes, const Tensor& like) {
   return at::empty(sizes, like.options().requires_grad(false), at::MemoryFormat::ChannelsLast);
 }
 

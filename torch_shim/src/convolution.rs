@@ -178,7 +178,7 @@ impl Running<'_> {
     fn follow(&self, mean: &Tensor, variance: &Tensor, pixels: f64) -> Result<(), TchError> {
         let unbiased = variance.f_mul_scalar(pixels / (pixels - 1.0))?;
         let move_to = |running: &Tensor, new: &Tensor| {
-            running.shallow_clone().f_lerp_(&new.f_to_kind(Kind::Float)?, self.momentum)
+            running.shallow_clone().f_lerp_(&new.f_to_kind(Kind::Float)?, self.momentum).map(drop)
         };
         move_to(self.mean, mean)?;
         move_to(self.variance, &unbiased)?;

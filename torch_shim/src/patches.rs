@@ -3,7 +3,7 @@
 
 use std::ffi::{c_char, c_int};
 
-use tch::{Kind, Tensor};
+use tch::{Kind, TchError, Tensor};
 use torch_sys::C_tensor;
 
 use crate::call::{ShimError, tensor_of};
@@ -19,6 +19,12 @@ unsafe extern "C" {
     ) -> *mut c_char;
 }
 
+/// `c10::ScalarType::Float`.
+const FLOAT: c_int = 6;
+
+/// `c10::ScalarType::BFloat16`.
+const BFLOAT16: c_int = 15;
+
 /// Patches of images `[batch, channels, height, width]`, padded by half the kernel: a map of
 /// `kernel * kernel * channels` channels of this kind, f32 or bf16. No gradient reaches the images.
 ///
@@ -31,10 +37,18 @@ pub fn patches(
     kind: Kind,
 ) -> Result<NormalisedMap, ShimError> {
     let (kernel, stride) = (i64::from(kernel), i64::from(stride));
+    let scalar_type = match kind {
+        Kind::Float => FLOAT,
+        Kind::BFloat16 => BFLOAT16,
+        other => {
+            let message = format!("maps are Float or BFloat16, not {other:?}");
+            return Err(ShimError::of("patches", &TchError::Convert(message)));
+        }
+    };
     // SAFETY: `images` is a live tensor, and the call gives a new one.
     let map = unsafe {
         tensor_of("patches", |output| {
-            shim_patches(images.as_ptr(), kernel, stride, kind.c_int(), output)
+            shim_patches(images.as_ptr(), kernel, stride, scalar_type, output)
         })?
     };
     Ok(NormalisedMap::plain(&map))
