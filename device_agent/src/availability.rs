@@ -1,6 +1,6 @@
 //! Availability is whether this device and this build have what a job asks for.
 
-use op_catalog::wire::{DeviceInfo, Job, JobRequest, Problem, ProblemCode, RuntimeInfo};
+use op_catalog::wire::{DeviceInfo, Job, JobRequest, Problem, ProblemCode, Runtime, RuntimeInfo};
 
 /// Refuses what is not there, by name.
 pub(crate) fn check(job: &Job, device: &DeviceInfo) -> Result<(), Problem> {
@@ -34,8 +34,27 @@ fn runtime<'a>(request: &JobRequest, device: &'a DeviceInfo) -> Result<&'a Runti
     device.runtimes.iter().find(|info| info.runtime == request.runtime).ok_or_else(|| {
         let there: Vec<_> = device.runtimes.iter().map(|info| info.runtime).collect();
         let message = format!("this agent has no runtime `{}`", request.runtime);
-        unavailable("runtime", message, format!("it has: {}", names(&there)))
+        unavailable(
+            "runtime",
+            message,
+            format!("it has: {}{}", names(&there), elsewhere(request.runtime)),
+        )
     })
+}
+
+/// Where a runtime is that this agent has not, and what it needs.
+fn elsewhere(runtime: Runtime) -> &'static str {
+    match runtime {
+        Runtime::Tract | Runtime::Mock => "",
+        Runtime::Torch | Runtime::TorchEager => {
+            "; libtorch is in `device_agent_torch`: build it with `cargo build --package device_agent \
+             --features torch`"
+        }
+        Runtime::TorchCuda => {
+            "; `torch_cuda` is in `device_agent_torch`, on a machine with a GPU of NVIDIA and the whole of \
+             libtorch: docs/libtorch.md says how"
+        }
+    }
 }
 
 fn unavailable(field: &str, message: String, hint: String) -> Problem {

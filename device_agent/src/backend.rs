@@ -1,32 +1,29 @@
 //! A backend is what runs an item: it prepares a network for its runtime and gives something that
-//! can be run again and again.
+//! can be run again and again. An [`Offer`] is a runtime that a program has, with its backend.
 
 mod mock;
 #[cfg(feature = "tract")]
 mod tract;
 
 use op_catalog::Network;
-use op_catalog::wire::{Precision, Runtime, RuntimeInfo};
+use op_catalog::wire::{Runtime, RuntimeInfo};
 
-#[cfg(feature = "tract")]
-use crate::clock::SystemClock;
-use crate::clock::{Clock, VirtualClock};
-#[cfg(feature = "tract")]
+use crate::clock::{Clock, SystemClock, VirtualClock};
 use crate::measuring::canary;
 
 /// How the items of a job are run, all alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Setting {
+pub struct Setting {
     /// Threads that the runtime may use.
-    pub(crate) threads: u32,
+    pub threads: u32,
     /// Images per run.
-    pub(crate) batch: u32,
+    pub batch: u32,
     /// Seed of weights and inputs.
-    pub(crate) weight_seed: u64,
+    pub weight_seed: u64,
 }
 
 /// Prepares networks for one runtime.
-pub(crate) trait Backend {
+pub trait Backend {
     /// Instantiates a network: makes its weights and inputs, loads and optimises it.
     ///
     /// # Errors
@@ -35,52 +32,76 @@ pub(crate) trait Backend {
 }
 
 /// A network that is ready to run.
-pub(crate) trait Runnable {
+pub trait Runnable {
     /// Runs it once on its inputs.
     ///
     /// # Errors
     /// What the runtime says.
     fn run(&mut self) -> anyhow::Result<()>;
+
+    /// Runs it once and gives the numbers of its output in row-major order, `[batch, channels, height,
+    /// width]`: all runtimes give the same for the same setting.
+    ///
+    /// # Errors
+    /// What the runtime says, and a runtime that computes nothing.
+    fn output(&mut self) -> anyhow::Result<Vec<f32>>;
 }
 
 /// A backend with the clock that its times are read from.
-pub(crate) struct Bench {
+pub struct Bench {
     pub(crate) backend: Box<dyn Backend>,
     pub(crate) clock: Box<dyn Clock>,
     /// Time of the canary in nanoseconds.
     pub(crate) canary: fn() -> u64,
 }
 
-/// The runtimes of this build.
-pub(crate) fn runtimes(core_count: u32) -> Vec<RuntimeInfo> {
-    vec![
-        #[cfg(feature = "tract")]
-        tract::info(core_count),
-        RuntimeInfo {
-            runtime: Runtime::Mock,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            features: Vec::new(),
-            precisions: vec![Precision::F32],
-            max_threads: core_count,
-        },
-    ]
+impl Bench {
+    /// A backend that takes real time.
+    pub fn real(backend: impl Backend + 'static) -> Self {
+        Self { backend: Box::new(backend), clock: Box::new(SystemClock), canary: canary::run }
+    }
+
+    /// A backend that lets a clock of its own pass.
+    fn virtual_time(backend: impl Backend + 'static, clock: VirtualClock) -> Self {
+        Self { backend: Box::new(backend), clock: Box::new(clock), canary: || 0 }
+    }
+
+    /// The backend.
+    pub fn backend(&self) -> &dyn Backend {
+        self.backend.as_ref()
+    }
 }
 
-/// The bench of a runtime; `None` for one that is not in this build. `item_seed` tells one fresh
-/// instantiation of the mock runtime from the next.
-pub(crate) fn bench(runtime: Runtime, threads: u32, item_seed: u64) -> Option<Bench> {
-    match runtime {
-        #[cfg(feature = "tract")]
-        Runtime::Tract => Some(Bench {
-            backend: Box::new(tract::Tract::new(threads)),
-            clock: Box::new(SystemClock),
-            canary: canary::run,
-        }),
-        Runtime::Mock => {
-            let clock = VirtualClock::default();
-            let backend = mock::Mock::new(clock.clone(), item_seed);
-            Some(Bench { backend: Box::new(backend), clock: Box::new(clock), canary: || 0 })
-        }
-        _ => None,
-    }
+/// A runtime that a program has.
+#[derive(Clone, Copy, Debug)]
+pub struct Offer {
+    /// Its name.
+    pub runtime: Runtime,
+    /// What it can do on a device of so many cores; nothing where the device lacks what it needs.
+    pub info: fn(core_count: u32) -> Option<RuntimeInfo>,
+    /// Its bench for so many threads. The seed tells one fresh instantiation of the mock runtime from the
+    /// next.
+    pub bench: fn(threads: u32, item_seed: u64) -> anyhow::Result<Bench>,
+}
+
+/// The runtimes that need nothing but this crate.
+pub const OFFERS: &[Offer] = &[
+    #[cfg(feature = "tract")]
+    tract::OFFER,
+    mock::OFFER,
+];
+
+/// The bench of a runtime.
+///
+/// # Errors
+/// A runtime that is not among the offers, and what it says when it does not start.
+pub(crate) fn bench(
+    offers: &[Offer],
+    runtime: Runtime,
+    threads: u32,
+    item_seed: u64,
+) -> anyhow::Result<Bench> {
+    let offer = offers.iter().find(|offer| offer.runtime == runtime);
+    let offer = offer.ok_or_else(|| anyhow::anyhow!("this build has no runtime `{runtime}`"))?;
+    (offer.bench)(threads, item_seed)
 }

@@ -39,13 +39,9 @@ async fn measure(jobs: &Arc<Jobs>, id: &JobId, allowed: &[u32]) -> anyhow::Resul
     let request = stored.job.request().clone();
     let cores = measuring_cores(&request, allowed);
     keep_off(&cores, allowed);
-    let rule = headline_rule(&request, jobs);
+    let rule = HeadlineRule::of(&request, jobs.device.measuring.thread_cpu_clock);
     let observer = JobObserver { jobs: Arc::clone(jobs), id: id.clone() };
     Runner::new(stored, folder, cores, rule, &observer).run().await
-}
-
-fn headline_rule(request: &JobRequest, jobs: &Jobs) -> HeadlineRule {
-    HeadlineRule::decide(&request.protocol, request.threads, jobs.device.measuring.thread_cpu_clock)
 }
 
 /// One core for one thread, all of them for more.

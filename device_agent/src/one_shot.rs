@@ -11,6 +11,7 @@ use op_catalog::wire::status::CanaryPoint;
 use op_catalog::wire::{Job, Row};
 
 use crate::availability;
+use crate::backend::Offer;
 use crate::cli::Measure;
 use crate::clock::SystemClock;
 use crate::device::{allowed_cores, device_info};
@@ -21,11 +22,11 @@ use crate::schedule::Schedule;
 use crate::spool::Spool;
 
 /// Measures the request and prints its rows.
-pub(crate) async fn run(options: &Measure) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(options: &Measure, offers: &[Offer]) -> anyhow::Result<ExitCode> {
     let job = Job::parse(&read(options.request.as_deref())?)?;
     let request = job.request().clone();
     let cores_allowed = allowed_cores();
-    availability::check(&job, &device_info(&cores_allowed))?;
+    availability::check(&job, &device_info(&cores_allowed, offers))?;
     let kept;
     let folder = if let Some(folder) = &options.spool {
         folder.as_path()
@@ -44,11 +45,7 @@ pub(crate) async fn run(options: &Measure) -> anyhow::Result<ExitCode> {
     }
     let cores = measuring_cores(&request, &cores_allowed);
     keep_off(&cores, &cores_allowed);
-    let rule = HeadlineRule::decide(
-        &request.protocol,
-        request.threads,
-        SystemClock::thread_cpu_ns().is_some(),
-    );
+    let rule = HeadlineRule::of(&request, SystemClock::thread_cpu_ns().is_some());
     Runner::new(stored, spool.open_job(job.id())?, cores, rule, &printer).run().await?;
     spool.remove(job.id())?;
     Ok(if printer.failed.get() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -9,6 +9,7 @@ use op_catalog::wire::PROTOCOL_VERSION;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::backend::Offer;
 use crate::cli::Serve;
 use crate::device::{allowed_cores, best_core, device_info};
 use crate::engine;
@@ -18,7 +19,7 @@ use crate::server::{Token, app};
 use crate::spool::{Spool, write_synced};
 
 /// Serves until told to stop.
-pub(crate) async fn run(options: &Serve) -> anyhow::Result<()> {
+pub(crate) async fn run(options: &Serve, offers: &[Offer]) -> anyhow::Result<()> {
     if options.exit_with_parent {
         end_with_parent()?;
     }
@@ -33,7 +34,7 @@ pub(crate) async fn run(options: &Serve) -> anyhow::Result<()> {
         items: options.max_items,
         blocks: options.max_blocks,
     };
-    let jobs = Jobs::open(spool, device_info(&allowed), limits)?;
+    let jobs = Jobs::open(spool, device_info(&allowed, offers), limits)?;
     let listener = TcpListener::bind(options.listen)
         .await
         .with_context(|| format!("listening on {}", options.listen))?;

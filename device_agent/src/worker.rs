@@ -3,14 +3,14 @@
 
 use std::io::{BufRead, Write};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 use op_catalog::wire::{MeasuringProtocol, Runtime};
 use op_catalog::{Network, PlacedOp};
 use serde::{Deserialize, Serialize};
 
-use crate::backend::{Bench, Setting, bench};
+use crate::backend::{Bench, Offer, Setting, bench};
 use crate::device::frequency_mhz;
 use crate::measuring::visit::Visit;
 
@@ -63,16 +63,18 @@ pub(crate) enum Reply {
 /// Obeys until its standard input ends.
 ///
 /// # Errors
-/// Lines that are not commands, and an agent that is gone.
-pub(crate) fn obey(input: impl BufRead, mut output: impl Write) -> anyhow::Result<()> {
+/// Lines that are not commands, a runtime that does not start, and an agent that is gone.
+pub(crate) fn obey(
+    offers: &[Offer],
+    input: impl BufRead,
+    mut output: impl Write,
+) -> anyhow::Result<()> {
     let mut lines = input.lines();
     let Some(first) = lines.next() else { return Ok(()) };
     let orders: Orders = serde_json::from_str(&first?).context("reading the orders")?;
     die_first_when_memory_runs_out();
     let pinned = pin(&orders.cores);
-    let Some(bench) = bench(orders.runtime, orders.threads, orders.noise_seed) else {
-        bail!("this build has no runtime `{}`", orders.runtime);
-    };
+    let bench = bench(offers, orders.runtime, orders.threads, orders.noise_seed)?;
     answer(&mut output, &Reply::Ready { pinned })?;
     for line in lines {
         let command = serde_json::from_str(&line?).context("reading a command")?;

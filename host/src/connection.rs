@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use op_catalog::wire::Runtime;
 
 use crate::agent_client::AgentClient;
 use crate::local_agent::LocalAgent;
@@ -65,10 +66,11 @@ impl DeviceArgs {
         Ok(())
     }
 
-    /// Connects to the device. The agent of `local` is started and keeps its jobs in `spool`.
-    pub(crate) fn connect(&self, spool: &Path) -> anyhow::Result<Connected> {
+    /// Connects to the device. The agent of `local` is started, one that has the runtime, and keeps its jobs in
+    /// `spool`.
+    pub(crate) fn connect(&self, runtime: Runtime, spool: &Path) -> anyhow::Result<Connected> {
         if self.device == LOCAL {
-            let agent = LocalAgent::start(self.agent_binary.as_deref(), spool)?;
+            let agent = LocalAgent::start(self.agent_binary.as_deref(), runtime, spool)?;
             let client = AgentClient::new(LOCAL, &agent.url, None)?;
             return Ok(Connected { client, name: LOCAL.to_owned(), local: Some(agent) });
         }

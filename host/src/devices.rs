@@ -11,6 +11,7 @@ use crate::connection::{DeviceArgs, LOCAL};
 use crate::hint::WithHint;
 use crate::registry::{Device, Registry};
 use crate::report::Column;
+use crate::runtime_name::RuntimeName;
 use crate::{doctor, output, report, wait_for};
 
 /// The commands under `host devices`.
@@ -72,6 +73,9 @@ pub(crate) struct DoctorArgs {
     /// The agent's program, for the device `local`
     #[arg(long, value_name = "FILE")]
     agent_binary: Option<PathBuf>,
+    /// A runtime that the agent of the device `local` has
+    #[arg(long, value_enum, default_value_t = RuntimeName::Tract)]
+    runtime: RuntimeName,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -132,7 +136,7 @@ fn examine(args: &DoctorArgs) -> anyhow::Result<()> {
         config: args.config.clone(),
         agent_binary: args.agent_binary.clone(),
     };
-    let connected = device.connect(spool.path())?;
+    let connected = device.connect(args.runtime.into(), spool.path())?;
     let (info, state) = wait_for(async {
         Ok((connected.client.device().await?, connected.client.state().await?))
     })?;

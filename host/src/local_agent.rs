@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use anyhow::{Context, bail};
+use op_catalog::wire::Runtime;
 
 use crate::hint::WithHint;
 
@@ -22,9 +23,13 @@ pub(crate) struct LocalAgent {
 }
 
 impl LocalAgent {
-    /// Starts an agent that keeps its jobs in `spool`.
-    pub(crate) fn start(program: Option<&Path>, spool: &Path) -> anyhow::Result<Self> {
-        let program = find(program)?;
+    /// Starts an agent that has this runtime and keeps its jobs in `spool`.
+    pub(crate) fn start(
+        program: Option<&Path>,
+        runtime: Runtime,
+        spool: &Path,
+    ) -> anyhow::Result<Self> {
+        let program = find(program, runtime)?;
         let mut process = Command::new(&program)
             .args(["serve", "--listen", "127.0.0.1:0", "--exit-with-parent", "--spool"])
             .arg(spool)
@@ -60,11 +65,13 @@ impl Drop for LocalAgent {
     }
 }
 
-/// The agent's program: the one asked for, the environment's, or the one beside this program.
-fn find(asked: Option<&Path>) -> anyhow::Result<PathBuf> {
+/// The agent's program: the one asked for, the environment's, or the one beside this program that has the
+/// runtime.
+fn find(asked: Option<&Path>, runtime: Runtime) -> anyhow::Result<PathBuf> {
+    let (name, build) = program_with(runtime);
     let from_environment = || std::env::var_os(AGENT_VARIABLE).map(PathBuf::from);
     let beside =
-        || Some(std::env::current_exe().ok()?.with_file_name(format!("device_agent{EXE_SUFFIX}")));
+        || Some(std::env::current_exe().ok()?.with_file_name(format!("{name}{EXE_SUFFIX}")));
     let program = asked.map(Path::to_owned).or_else(from_environment).or_else(beside);
     match program {
         Some(program) if program.is_file() => Ok(program),
@@ -72,8 +79,40 @@ fn find(asked: Option<&Path>) -> anyhow::Result<PathBuf> {
             let place =
                 program.map_or_else(|| "beside host".to_owned(), |path| path.display().to_string());
             Err(anyhow::anyhow!("there is no agent to start at {place}")).hint(format!(
-                "build it with `cargo build --package device_agent`, or name it with --agent-binary or {AGENT_VARIABLE}"
+                "build it with `{build}`, or name it with --agent-binary or {AGENT_VARIABLE}"
             ))
         }
+    }
+}
+
+/// The agent's program that has a runtime, and the command that builds it. libtorch is in one of its own, so
+/// that no other runtime's measuring child waits for it to be loaded.
+fn program_with(runtime: Runtime) -> (&'static str, &'static str) {
+    match runtime {
+        Runtime::Tract | Runtime::Mock => ("device_agent", "cargo build --package device_agent"),
+        Runtime::Torch | Runtime::TorchEager | Runtime::TorchCuda => (
+            "device_agent_torch",
+            "cargo xtask setup && cargo build --package device_agent --features torch",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hint;
+
+    #[test]
+    fn a_program_that_is_not_there_is_refused_by_name_with_the_command_that_builds_it() {
+        let missing = Path::new("/nowhere/device_agent_torch");
+        let error = find(Some(missing), Runtime::Torch).unwrap_err();
+        assert_eq!(error.to_string(), "there is no agent to start at /nowhere/device_agent_torch");
+        assert_eq!(
+            hint::of(&error),
+            Some(
+                "build it with `cargo xtask setup && cargo build --package device_agent --features \
+                 torch`, or name it with --agent-binary or DEVICE_AGENT"
+            )
+        );
     }
 }

@@ -20,6 +20,7 @@ mod progress;
 mod registry;
 mod report;
 mod resolve;
+mod runtime_name;
 mod table_commands;
 mod verify;
 

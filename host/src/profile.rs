@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
-use clap::{Args, ValueEnum, value_parser};
+use clap::{Args, value_parser};
 use latency_tables::{LatencyModel, LatencyTable, file};
 use op_catalog::SearchSpace;
 use op_catalog::wire::{Job, JobId, Runtime};
@@ -22,6 +22,7 @@ pub(crate) use request::{NETWORK_SAMPLES, references};
 
 use crate::connection::DeviceArgs;
 use crate::journal::{Beginning, Journal};
+use crate::runtime_name::RuntimeName;
 use crate::{output, report, resolve, wait_for};
 use job::Ended;
 use request::PlannedNetwork;
@@ -85,37 +86,6 @@ const SAID_BY_THE_OLD_TABLE: [&str; 9] = [
     "core",
     "restart",
 ];
-
-/// The runtimes by name.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum RuntimeName {
-    /// tract, in Rust
-    Tract,
-    /// libtorch
-    Torch,
-    /// No runtime: times follow from the MACs, for trying things out
-    Mock,
-}
-
-impl From<RuntimeName> for Runtime {
-    fn from(name: RuntimeName) -> Self {
-        match name {
-            RuntimeName::Tract => Self::Tract,
-            RuntimeName::Torch => Self::Torch,
-            RuntimeName::Mock => Self::Mock,
-        }
-    }
-}
-
-impl From<Runtime> for RuntimeName {
-    fn from(runtime: Runtime) -> Self {
-        match runtime {
-            Runtime::Tract => Self::Tract,
-            Runtime::Torch => Self::Torch,
-            Runtime::Mock => Self::Mock,
-        }
-    }
-}
 
 /// Runs the command.
 pub(crate) fn run(args: &ProfileArgs) -> anyhow::Result<ExitCode> {

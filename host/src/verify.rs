@@ -67,8 +67,9 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
         .context("the table does not say which space it was made for")
         .hint("name the space with --space")?;
     let candidates = candidates(args, &space, &table)?;
+    let asked = request(&table, &candidates)?;
     let spool = tempfile::tempdir()?;
-    let connected = args.device.connect(spool.path())?;
+    let connected = args.device.connect(asked.runtime, spool.path())?;
     let rows = wait_for(async {
         let device = connected.client.device().await?;
         if let Err(error) = same_device(&table, &device) {
@@ -77,7 +78,7 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
             }
             output::note(&format!("warning: {error:#}"));
         }
-        measure(&connected.client, &request(&table, &candidates)?).await
+        measure(&connected.client, &asked).await
     })?;
     let report = report::verify::verify(&verified(candidates, &rows)?);
     let svg = args.svg.clone().unwrap_or_else(|| args.table.with_extension("verify.svg"));

@@ -13,8 +13,7 @@ use crate::{
 impl PlacedOp {
     /// This operation alone as layers, its names without a prefix.
     pub fn lower(&self) -> LayerGraph {
-        let inputs = if self.op() == Op::Add { vec![self.input(); 2] } else { vec![self.input()] };
-        let mut graph = GraphBuilder::new(inputs);
+        let mut graph = GraphBuilder::new(inputs(self));
         graph.block("op", self);
         graph.finish()
     }
@@ -23,12 +22,18 @@ impl PlacedOp {
 impl Network {
     /// The whole network as layers; those of block `i` are named `blocks.i.…`.
     pub fn lower(&self) -> LayerGraph {
-        let mut graph = GraphBuilder::new(vec![self.input()]);
+        let mut graph = GraphBuilder::new(inputs(&self.blocks()[0]));
         for (index, block) in self.blocks().iter().enumerate() {
             graph.block(&format!("blocks.{index}"), block);
         }
         graph.finish()
     }
+}
+
+/// What a graph takes that begins with this operation.
+fn inputs(first: &PlacedOp) -> Vec<FeatureMap> {
+    let count = if first.op() == Op::Add { 2 } else { 1 };
+    vec![first.input(); count]
 }
 
 /// Appends layers to the end of a growing graph.
@@ -310,6 +315,13 @@ mod tests {
         let first = |key| listing(key).swap_remove(0);
         assert_eq!(first("mbconv-k3-e1-in8x8x16-out8x8x16-s1"), "op.depthwise.conv 16");
         assert_eq!(first("mbconv-k3-m16-in8x8x16-out8x8x16-s1"), "op.expand.conv 16");
+    }
+
+    #[test]
+    fn a_sum_takes_both_summands_as_a_network_too() {
+        let sum: PlacedOp = "add-in8x8x4-out8x8x4-s1".parse().unwrap();
+        assert_eq!(Network::new(vec![sum]).unwrap().lower().inputs, sum.lower().inputs);
+        assert_eq!(sum.lower().inputs, [sum.input(); 2]);
     }
 
     #[test]

@@ -52,11 +52,25 @@ impl Agent {
     /// Where it does not start.
     pub fn start_with(spool: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(program("device_agent"));
-        command.args(["serve", "--spool"]).arg(spool);
+        command.arg("serve").args(arguments).envs(variables.iter().copied());
         if !arguments.contains(&"--listen") {
             command.args(["--listen", "127.0.0.1:0"]);
         }
-        command.args(arguments).envs(variables.iter().copied());
+        Self::start_command(command, spool)
+    }
+
+    /// Starts the agent that has libtorch, with no environment at all: what it needs it finds by itself.
+    ///
+    /// # Panics
+    /// Where it does not start.
+    pub fn start_torch(spool: &Path) -> Self {
+        let mut command = Command::new(program("device_agent_torch"));
+        command.env_clear().args(["serve", "--listen", "127.0.0.1:0"]);
+        Self::start_command(command, spool)
+    }
+
+    fn start_command(mut command: Command, spool: &Path) -> Self {
+        command.arg("--spool").arg(spool);
         let mut process = command.stdout(Stdio::piped()).spawn().expect("the agent starts");
         let mut line = String::new();
         let output = process.stdout.take().expect("its output is a pipe");

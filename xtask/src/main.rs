@@ -1,8 +1,9 @@
-//! The project's own commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask bench`.
+//! The project's own commands: `cargo xtask setup`, `demo`, `test`, `bench`.
 
 mod build;
 mod demo;
 mod process;
+mod setup;
 
 use std::process::ExitCode;
 
@@ -20,6 +21,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Bring libtorch, 490 MB, unless it is there; the other commands do so themselves.
+    Setup,
     /// Profile this machine, predict and verify: a real agent, a real table, in about five minutes.
     Demo(demo::Demo),
     /// Run all the tests.
@@ -48,11 +51,12 @@ fn main() -> ExitCode {
 
 fn execute(command: Command) -> anyhow::Result<()> {
     match command {
+        Command::Setup => setup::ensure_libtorch(),
         Command::Demo(demo) => demo.run(),
         Command::Test { arguments } => {
             // The tests start both programs, so both are built, in the profile of the tests.
             build::programs()?;
-            run(cargo().args(["test", "--workspace"]).args(arguments))
+            run(cargo().arg("test").args(build::WHOLE).args(arguments))
         }
         Command::Bench { space } => {
             let benchmark = build::example("repeatability")?;

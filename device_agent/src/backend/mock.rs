@@ -5,11 +5,12 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use op_catalog::wire::{Precision, Runtime, RuntimeInfo};
 use op_catalog::{Cost, Network};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Backend, Runnable, Setting};
+use super::{Backend, Bench, Offer, Runnable, Setting};
 use crate::clock::VirtualClock;
 
 /// Nanoseconds per multiply-accumulate.
@@ -28,7 +29,24 @@ const RUN_SPREAD: f64 = 0.01;
 /// real time, for tests that need a job to last).
 const FAULT_VARIABLE: &str = "DEVICE_AGENT_MOCK_FAULT";
 
-pub(super) struct Mock {
+pub(super) const OFFER: Offer = Offer {
+    runtime: Runtime::Mock,
+    info: |core_count| {
+        Some(RuntimeInfo {
+            runtime: Runtime::Mock,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            features: Vec::new(),
+            precisions: vec![Precision::F32],
+            max_threads: core_count,
+        })
+    },
+    bench: |_threads, item_seed| {
+        let clock = VirtualClock::default();
+        Ok(Bench::virtual_time(Mock::new(clock.clone(), item_seed), clock))
+    },
+};
+
+struct Mock {
     clock: VirtualClock,
     noise: Rc<RefCell<ChaCha8Rng>>,
 }
@@ -41,7 +59,7 @@ struct MockRun {
 }
 
 impl Mock {
-    pub(super) fn new(clock: VirtualClock, seed: u64) -> Self {
+    fn new(clock: VirtualClock, seed: u64) -> Self {
         Self { clock, noise: Rc::new(RefCell::new(ChaCha8Rng::seed_from_u64(seed))) }
     }
 }
@@ -81,6 +99,10 @@ impl Runnable for MockRun {
         let nanoseconds = self.nanoseconds * spread(&self.noise, RUN_SPREAD);
         self.clock.advance(nanoseconds as u64);
         Ok(())
+    }
+
+    fn output(&mut self) -> anyhow::Result<Vec<f32>> {
+        anyhow::bail!("the mock runtime computes nothing")
     }
 }
 

@@ -9,12 +9,18 @@ use tract_onnx::prelude::{
     Framework, InferenceModelExt, IntoRunnable, TValue, TVec, Tensor, TypedRunnableModel,
 };
 
-use super::{Backend, Runnable, Setting};
+use super::{Backend, Bench, Offer, Runnable, Setting};
 
 /// The version that Cargo.toml pins.
 const VERSION: &str = "0.23.9";
 
-pub(super) struct Tract;
+pub(super) const OFFER: Offer = Offer {
+    runtime: Runtime::Tract,
+    info: |core_count| Some(info(core_count)),
+    bench: |threads, _item_seed| Ok(Bench::real(Tract::new(threads))),
+};
+
+struct Tract;
 
 struct TractRun {
     model: std::sync::Arc<TypedRunnableModel>,
@@ -22,7 +28,7 @@ struct TractRun {
 }
 
 /// What this build of tract can do.
-pub(super) fn info(core_count: u32) -> RuntimeInfo {
+fn info(core_count: u32) -> RuntimeInfo {
     RuntimeInfo {
         runtime: Runtime::Tract,
         version: VERSION.to_owned(),
@@ -35,7 +41,7 @@ pub(super) fn info(core_count: u32) -> RuntimeInfo {
 
 impl Tract {
     /// The executor is tract's own global, set once in the measuring child.
-    pub(super) fn new(threads: u32) -> Self {
+    fn new(threads: u32) -> Self {
         if threads > 1 {
             set_default_executor(Executor::multithread(threads as usize));
         }
@@ -68,10 +74,21 @@ impl Backend for Tract {
     }
 }
 
+impl TractRun {
+    fn outputs(&self) -> anyhow::Result<TVec<TValue>> {
+        self.model.run(self.inputs.clone()).context("tract: running the model")
+    }
+}
+
 impl Runnable for TractRun {
     fn run(&mut self) -> anyhow::Result<()> {
-        let outputs = self.model.run(self.inputs.clone()).context("tract: running the model")?;
-        std::hint::black_box(outputs);
+        std::hint::black_box(self.outputs()?);
         Ok(())
+    }
+
+    fn output(&mut self) -> anyhow::Result<Vec<f32>> {
+        let outputs = self.outputs()?;
+        let output = outputs.first().context("tract: a model without an output")?;
+        Ok(output.to_plain_array_view::<f32>()?.iter().copied().collect())
     }
 }

@@ -6,11 +6,12 @@ use sha2::{Digest, Sha256};
 
 use super::system_files::{memory_bytes, number, text, value_of};
 use super::{allowed_cores, capacity};
-use crate::backend::runtimes;
+use crate::backend::Offer;
 use crate::clock::SystemClock;
 
-/// Reads what the device is. `allowed` are the cores that the agent was given.
-pub(crate) fn device_info(allowed: &[u32]) -> DeviceInfo {
+/// Reads what the device is. `allowed` are the cores that the agent was given, `offers` the runtimes that
+/// the program has.
+pub(crate) fn device_info(allowed: &[u32], offers: &[Offer]) -> DeviceInfo {
     let cpu = text("/proc/cpuinfo").unwrap_or_default();
     let uname = nix::sys::utsname::uname().ok();
     let uname_part = |part: fn(&nix::sys::utsname::UtsName) -> &std::ffi::OsStr| {
@@ -41,7 +42,10 @@ pub(crate) fn device_info(allowed: &[u32]) -> DeviceInfo {
         kernel: uname_part(nix::sys::utsname::UtsName::release),
         hypervisor: hypervisor(&cpu),
         cpu_features: cpu_features(&cpu),
-        runtimes: runtimes(cores.len().max(1) as u32),
+        runtimes: {
+            let core_count = cores.len().max(1) as u32;
+            offers.iter().filter_map(|offer| (offer.info)(core_count)).collect()
+        },
         cores,
         memory_bytes: memory_bytes("MemTotal"),
         measuring: MeasuringAbilities {
@@ -142,6 +146,7 @@ fn optimisation() -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::OFFERS;
 
     proptest::proptest! {
         #[test]
@@ -162,8 +167,8 @@ mod tests {
 
     #[test]
     fn the_same_device_has_the_same_fingerprint_and_another_cpu_another() {
-        let info = device_info(&[0]);
-        assert_eq!(info.fingerprint, device_info(&[0]).fingerprint);
+        let info = device_info(&[0], OFFERS);
+        assert_eq!(info.fingerprint, device_info(&[0], OFFERS).fingerprint);
         let other = DeviceInfo { soc: Some("another".to_owned()), ..info.clone() };
         assert_ne!(fingerprint(&info), fingerprint(&other));
         let renamed = DeviceInfo { hostname: Some("another".to_owned()), ..info.clone() };

@@ -4,7 +4,8 @@
 use op_catalog::Milliseconds;
 use op_catalog::wire::row::{Headline, HeadlineStatistic, ThreadCpu};
 use op_catalog::wire::{
-    Condition, Flag, HeadlineChoice, Measurement, MeasuringProtocol, VisitStatistic,
+    Condition, Flag, HeadlineChoice, JobRequest, Measurement, MeasuringProtocol, Runtime,
+    VisitStatistic,
 };
 use serde::{Deserialize, Serialize};
 
@@ -50,9 +51,21 @@ enum HeadlineClock {
 
 impl HeadlineRule {
     /// Decides for a job: `thread_cpu` says whether the device has that clock.
-    pub(crate) fn decide(protocol: &MeasuringProtocol, threads: u32, thread_cpu: bool) -> Self {
+    pub(crate) fn of(request: &JobRequest, thread_cpu: bool) -> Self {
+        Self::decide(&request.protocol, request.runtime, request.threads, thread_cpu)
+    }
+
+    fn decide(
+        protocol: &MeasuringProtocol,
+        runtime: Runtime,
+        threads: u32,
+        thread_cpu: bool,
+    ) -> Self {
         let (clock, reason) = match protocol.headline {
             HeadlineChoice::Wall => (HeadlineClock::Wall, "the request asks for wall time"),
+            _ if runtime == Runtime::TorchCuda => {
+                (HeadlineClock::Wall, "the work runs on a GPU, which no thread's CPU time tells of")
+            }
             _ if threads > 1 => (
                 HeadlineClock::Wall,
                 "the runtime works on several threads, so that the CPU time of one says little",
@@ -285,7 +298,7 @@ mod tests {
     }
 
     fn auto(threads: u32) -> HeadlineRule {
-        HeadlineRule::decide(&protocol(), threads, true)
+        HeadlineRule::decide(&protocol(), Runtime::Tract, threads, true)
     }
 
     #[test]
@@ -328,6 +341,9 @@ mod tests {
         );
         assert_eq!((two.thread_cpu, two.flags), (None, vec![Flag::Interference]));
         assert!(two.headline.reason.contains("several threads"));
+
+        let gpu = HeadlineRule::decide(&protocol(), Runtime::TorchCuda, 1, true);
+        assert_eq!(gpu.clock, HeadlineClock::Wall);
     }
 
     #[test]
@@ -341,7 +357,7 @@ mod tests {
             (VisitStatistic::Fastest, HeadlineStatistic::ThreadCpuFastest, 5.0),
         ] {
             let protocol = MeasuringProtocol { visit_statistic, ..protocol() };
-            let rule = HeadlineRule::decide(&protocol, 1, true);
+            let rule = HeadlineRule::decide(&protocol, Runtime::Tract, 1, true);
             let row = measurement(&disturbed, &protocol, &rule);
             assert_eq!((row.headline.statistic, row.headline.value.0), (statistic, ms));
             assert_eq!(row.visits, [Milliseconds(ms); 6]);

@@ -150,7 +150,7 @@ mod tests {
     use op_catalog::wire::Runtime;
 
     use super::*;
-    use crate::backend::bench;
+    use crate::backend::{OFFERS, bench};
 
     #[test]
     fn short_operations_run_several_times_per_sample_until_the_timer_is_negligible() {
@@ -172,8 +172,13 @@ mod tests {
         let setting = Setting { threads: 1, batch: 1, weight_seed: 1 };
         let protocol = MeasuringProtocol::standard();
         let visit = |seed| {
-            Visit::make(&bench(Runtime::Mock, 1, seed).unwrap(), &network, setting, &protocol)
-                .unwrap()
+            Visit::make(
+                &bench(OFFERS, Runtime::Mock, 1, seed).unwrap(),
+                &network,
+                setting,
+                &protocol,
+            )
+            .unwrap()
         };
         let first = visit(5);
         assert!(first.sampled_ns() as f64 >= protocol.visit_min.0 * 1e6);

@@ -58,7 +58,7 @@ pub(crate) async fn measure(
 ) -> anyhow::Result<Ended> {
     let mut restarts = 0;
     loop {
-        let connected = args.connect(&journal.spool())?;
+        let connected = args.connect(journal.whole().runtime, &journal.spool())?;
         let attempt = async {
             let device = connected.client.device().await?;
             journal.belongs_to(&device.fingerprint)?;

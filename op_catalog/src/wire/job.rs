@@ -62,8 +62,12 @@ pub struct Item {
 pub enum Runtime {
     /// tract, in Rust.
     Tract,
-    /// libtorch.
+    /// libtorch on the CPU, in its fastest form: traced, frozen and optimised, channels last.
     Torch,
+    /// libtorch on the CPU, operation by operation as it trains, channels last.
+    TorchEager,
+    /// libtorch on the first GPU, operation by operation.
+    TorchCuda,
     /// No runtime: times follow from the MACs, on a clock that does not pass. For tests of the road.
     Mock,
 }
@@ -206,6 +210,8 @@ impl fmt::Display for Runtime {
         f.write_str(match self {
             Self::Tract => "tract",
             Self::Torch => "torch",
+            Self::TorchEager => "torch_eager",
+            Self::TorchCuda => "torch_cuda",
             Self::Mock => "mock",
         })
     }

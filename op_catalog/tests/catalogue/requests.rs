@@ -168,7 +168,7 @@ fn values_that_cannot_be_are_refused_by_field() {
         (
             "/runtime",
             json!("tvm"),
-            "unknown variant `tvm`, expected one of `tract`, `torch`, `mock`",
+            "unknown variant `tvm`, expected one of `tract`, `torch`, `torch_eager`, `torch_cuda`, `mock`",
         ),
         ("/precision", json!("f8"), "unknown variant `f8`, expected one of `f32`, `f16`, `int8`"),
     ];
@@ -240,7 +240,13 @@ fn any_protocol() -> impl Strategy<Value = MeasuringProtocol> {
 fn any_request() -> impl Strategy<Value = JobRequest> {
     let space = SpaceDefinition::built_in("proxyless-small").unwrap().build().unwrap();
     let operations: Vec<_> = space.placed_ops().into_iter().collect();
-    let runtime = prop_oneof![Just(Runtime::Tract), Just(Runtime::Torch), Just(Runtime::Mock)];
+    let runtime = prop_oneof![
+        Just(Runtime::Tract),
+        Just(Runtime::Torch),
+        Just(Runtime::TorchEager),
+        Just(Runtime::TorchCuda),
+        Just(Runtime::Mock)
+    ];
     let precision = prop_oneof![Just(Precision::F32), Just(Precision::F16), Just(Precision::Int8)];
     let blocks = proptest::collection::vec(proptest::sample::select(operations), 1..5);
     let settings =

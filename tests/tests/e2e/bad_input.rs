@@ -48,6 +48,8 @@ async fn every_wrong_request_gets_its_documented_error() {
         (with("/items", json!([])), 422, "invalid_value", Some("items")),
         (with("/batch", json!(0)), 422, "invalid_value", Some("batch")),
         (with("/runtime", json!("torch")), 422, "unavailable", Some("runtime")),
+        (with("/runtime", json!("torch_eager")), 422, "unavailable", Some("runtime")),
+        (with("/runtime", json!("torch_cuda")), 422, "unavailable", Some("runtime")),
         (with("/precision", json!("f16")), 422, "unavailable", Some("precision")),
         (with("/threads", json!(1000)), 422, "unavailable", Some("threads")),
         (with("/core", json!(4000)), 422, "unavailable", Some("core")),

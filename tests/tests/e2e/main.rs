@@ -7,6 +7,7 @@
 //! - `kills`: kill -9 of the child, the agent, the host
 //! - `openapi`: answers are what the served description says
 //! - `chain`: the host's commands, one after another
+//! - `torch`: libtorch as a runtime, in the program that has it, and its refusal by the one that has not
 //! - `fitting`: a table from anybody's networks, and a file of networks priced
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, helpers included")]
@@ -19,3 +20,4 @@ mod fitting;
 mod kills;
 mod openapi;
 mod structure;
+mod torch;

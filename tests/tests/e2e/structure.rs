@@ -8,19 +8,39 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 use tests::root;
 
 /// Every dependency between crates of the workspace.
-const EDGES: [(&str, &str); 8] = [
+const EDGES: [(&str, &str); 12] = [
     ("architecture_search", "latency_tables"),
     ("architecture_search", "op_catalog"),
     ("device_agent", "op_catalog"),
+    ("device_agent", "torch_layers"),
+    ("device_agent", "torch_shim"),
     ("host", "latency_tables"),
     ("host", "op_catalog"),
     ("latency_tables", "op_catalog"),
     ("tests", "latency_tables"),
     ("tests", "op_catalog"),
+    ("torch_layers", "op_catalog"),
+    ("torch_layers", "torch_shim"),
 ];
 
 /// Crates that compute and touch nothing.
 const PURE: [&str; 3] = ["op_catalog", "latency_tables", "architecture_search"];
+
+/// Every crate of the workspace.
+const CRATES: [&str; 9] = [
+    "op_catalog",
+    "latency_tables",
+    "architecture_search",
+    "torch_shim",
+    "torch_layers",
+    "device_agent",
+    "host",
+    "tests",
+    "xtask",
+];
+
+/// The crate that wraps C++.
+const UNSAFE: &str = "torch_shim";
 
 /// What the pure crates must not depend on, by the beginning of the name.
 const IMPURE: [&str; 6] = ["tokio", "reqwest", "axum", "tract", "tch", "hyper"];
@@ -80,7 +100,7 @@ fn the_pure_crates_know_no_network_and_no_runtime() {
 
 #[test]
 fn every_crate_takes_the_lints_and_every_file_says_what_it_is_and_stays_short() {
-    for name in PURE.into_iter().chain(["device_agent", "host", "tests", "xtask"]) {
+    for name in CRATES {
         let manifest = fs::read_to_string(root().join(name).join("Cargo.toml")).unwrap();
         assert!(
             manifest.contains("[lints]\nworkspace = true"),
@@ -92,6 +112,20 @@ fn every_crate_takes_the_lints_and_every_file_says_what_it_is_and_stays_short() 
             assert!(text.lines().count() <= 500, "{} is too long", file.display());
         }
     }
+}
+
+#[test]
+fn unsafe_code_is_in_one_crate() {
+    // Denied in the workspace: a crate with `unsafe` must allow it to itself by this name.
+    let lint = ["unsafe", "code"].join("_");
+    let allowing: BTreeSet<&str> = CRATES
+        .into_iter()
+        .filter(|name| {
+            let holds = |file: &PathBuf| fs::read_to_string(file).unwrap().contains(&lint);
+            sources(&root().join(name)).iter().any(holds)
+        })
+        .collect();
+    assert_eq!(allowing, BTreeSet::from([UNSAFE]));
 }
 
 fn sources(folder: &Path) -> Vec<PathBuf> {

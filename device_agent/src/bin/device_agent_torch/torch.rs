@@ -1,0 +1,162 @@
+//! The libtorch runtimes run the very module that is trained, on the CPU or on a GPU.
+
+use std::path::Path;
+use std::sync::Once;
+
+use anyhow::{Context, ensure};
+use device_agent::backend::{Backend, Bench, Offer, Runnable, Setting};
+use op_catalog::weights::random_images;
+use op_catalog::wire::{Precision, Runtime, RuntimeInfo};
+use op_catalog::{FeatureMap, Network, Weights};
+use tch::nn::VarStore;
+use tch::{Cuda, Device, Tensor};
+use torch_layers::{Layers, Mode};
+use torch_shim::{Frozen, channels_last, cpu_capability, libtorch_version, open_cuda};
+
+/// Whether the system has a GPU of NVIDIA: the device file of its driver.
+const GPU_DRIVER: &str = "/dev/nvidiactl";
+
+static SINGLE_FILE: Once = Once::new();
+
+/// libtorch on the CPU, traced, frozen and optimised.
+pub(crate) const FROZEN: Offer = Offer {
+    runtime: Runtime::Torch,
+    info: |core_count| Some(on_the_cpu(Runtime::Torch, core_count)),
+    bench: |threads, _item_seed| bench(Execution::Frozen, threads),
+};
+
+/// libtorch on the CPU, operation by operation.
+pub(crate) const EAGER: Offer = Offer {
+    runtime: Runtime::TorchEager,
+    info: |core_count| Some(on_the_cpu(Runtime::TorchEager, core_count)),
+    bench: |threads, _item_seed| bench(Execution::Eager, threads),
+};
+
+/// libtorch on the first GPU, operation by operation.
+pub(crate) const CUDA: Offer = Offer {
+    runtime: Runtime::TorchCuda,
+    info: |core_count| has_gpu().then(|| info(Runtime::TorchCuda, core_count, "CUDA".to_owned())),
+    bench: |threads, _item_seed| {
+        ensure!(has_gpu(), "there is no GPU that libtorch can use");
+        bench(Execution::OnGpu, threads)
+    },
+};
+
+/// How a module is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Execution {
+    Frozen,
+    Eager,
+    OnGpu,
+}
+
+struct Torch {
+    execution: Execution,
+}
+
+/// A module with its inputs.
+struct Eager {
+    layers: Layers,
+    inputs: Vec<Tensor>,
+    device: Device,
+}
+
+struct FrozenRun {
+    frozen: Frozen,
+    inputs: Vec<Tensor>,
+}
+
+fn on_the_cpu(runtime: Runtime, core_count: u32) -> RuntimeInfo {
+    info(runtime, core_count, cpu_capability())
+}
+
+fn info(runtime: Runtime, core_count: u32, kernels: String) -> RuntimeInfo {
+    RuntimeInfo {
+        runtime,
+        version: libtorch_version().to_owned(),
+        features: vec![kernels],
+        precisions: vec![Precision::F32],
+        max_threads: core_count,
+    }
+}
+
+/// Whether there is a GPU, its driver, and a libtorch that was built for it.
+fn has_gpu() -> bool {
+    Path::new(GPU_DRIVER).exists() && open_cuda().is_ok() && Cuda::is_available()
+}
+
+fn bench(execution: Execution, threads: u32) -> anyhow::Result<Bench> {
+    let threads = i32::try_from(threads).context("the number of threads")?;
+    // Nothing runs beside each other in a chain of operations. libtorch takes this once in a process.
+    SINGLE_FILE.call_once(|| tch::set_num_interop_threads(1));
+    tch::set_num_threads(threads);
+    Ok(Bench::real(Torch { execution }))
+}
+
+impl Backend for Torch {
+    fn prepare(&self, network: &Network, setting: Setting) -> anyhow::Result<Box<dyn Runnable>> {
+        let device = match self.execution {
+            Execution::OnGpu => Device::Cuda(0),
+            Execution::Frozen | Execution::Eager => Device::Cpu,
+        };
+        let graph = network.lower();
+        let weights = Weights::random(&graph, setting.weight_seed);
+        let inputs = graph.inputs.iter().map(|map| images(*map, setting, device));
+        let inputs: Vec<Tensor> = inputs.collect::<anyhow::Result<_>>()?;
+        let mut store = VarStore::new(device);
+        let layers = Layers::given(&store.root(), graph, &weights)?;
+        // Nothing is trained, so nothing is kept for a backward pass.
+        store.freeze();
+        if self.execution != Execution::Frozen {
+            return Ok(Box::new(Eager { layers, inputs, device }));
+        }
+        let frozen = Frozen::trace(&inputs, |inputs| layers.forward_all(inputs, Mode::Evaluate))?;
+        Ok(Box::new(FrozenRun { frozen, inputs }))
+    }
+}
+
+/// Random images on a device, channels last, which is the faster order for all of these.
+fn images(map: FeatureMap, setting: Setting, device: Device) -> anyhow::Result<Tensor> {
+    let images = random_images(map, setting.batch, setting.weight_seed);
+    let shape: Vec<i64> = images.shape.iter().map(|length| length.cast_signed() as i64).collect();
+    let maps = Tensor::f_from_slice(&images.values)?.f_view(shape.as_slice())?;
+    Ok(channels_last(&maps)?.f_to_device(device)?)
+}
+
+impl Eager {
+    fn forward(&self) -> anyhow::Result<Tensor> {
+        let output = self.layers.forward_all(&self.inputs, Mode::Evaluate)?;
+        if let Device::Cuda(index) = self.device {
+            // A GPU works while the program goes on: what is timed must be waited for.
+            Cuda::synchronize(index.cast_signed() as i64);
+        }
+        Ok(output)
+    }
+}
+
+impl Runnable for Eager {
+    fn run(&mut self) -> anyhow::Result<()> {
+        let _ = std::hint::black_box(self.forward()?);
+        Ok(())
+    }
+
+    fn output(&mut self) -> anyhow::Result<Vec<f32>> {
+        numbers(&self.forward()?)
+    }
+}
+
+impl Runnable for FrozenRun {
+    fn run(&mut self) -> anyhow::Result<()> {
+        let _ = std::hint::black_box(self.frozen.run(&self.inputs)?);
+        Ok(())
+    }
+
+    fn output(&mut self) -> anyhow::Result<Vec<f32>> {
+        numbers(&self.frozen.run(&self.inputs)?)
+    }
+}
+
+fn numbers(output: &Tensor) -> anyhow::Result<Vec<f32>> {
+    let flat = output.f_to_device(Device::Cpu)?.f_contiguous()?.f_flatten(0, -1)?;
+    Ok(Vec::try_from(flat)?)
+}
