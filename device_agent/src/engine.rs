@@ -39,7 +39,7 @@ async fn measure(jobs: &Arc<Jobs>, id: &JobId, allowed: &[u32]) -> anyhow::Resul
     let request = stored.job.request().clone();
     let cores = measuring_cores(&request, allowed);
     keep_off(&cores, allowed);
-    let rule = HeadlineRule::of(&request, jobs.device.measuring.thread_cpu_clock);
+    let rule = HeadlineRule::for_job(&request, jobs.device.measuring.thread_cpu_clock);
     let observer = JobObserver { jobs: Arc::clone(jobs), id: id.clone() };
     Runner::new(stored, folder, cores, rule, &observer).run().await
 }

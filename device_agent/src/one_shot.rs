@@ -45,7 +45,7 @@ pub(crate) async fn run(options: &Measure, offers: &[Offer]) -> anyhow::Result<E
     }
     let cores = measuring_cores(&request, &cores_allowed);
     keep_off(&cores, &cores_allowed);
-    let rule = HeadlineRule::of(&request, SystemClock::thread_cpu_ns().is_some());
+    let rule = HeadlineRule::for_job(&request, SystemClock::thread_cpu_ns().is_some());
     Runner::new(stored, spool.open_job(job.id())?, cores, rule, &printer).run().await?;
     spool.remove(job.id())?;
     Ok(if printer.failed.get() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -51,7 +51,7 @@ enum HeadlineClock {
 
 impl HeadlineRule {
     /// Decides for a job: `thread_cpu` says whether the device has that clock.
-    pub(crate) fn of(request: &JobRequest, thread_cpu: bool) -> Self {
+    pub(crate) fn for_job(request: &JobRequest, thread_cpu: bool) -> Self {
         Self::decide(&request.protocol, request.runtime, request.threads, thread_cpu)
     }
 
@@ -342,7 +342,7 @@ mod tests {
         assert_eq!((two.thread_cpu, two.flags), (None, vec![Flag::Interference]));
         assert!(two.headline.reason.contains("several threads"));
 
-        let gpu = HeadlineRule::decide(&protocol(), Runtime::TorchCuda, 1, true);
+        let gpu = HeadlineRule::decide(&protocol, Runtime::TorchCuda, 1, true);
         assert_eq!(gpu.clock, HeadlineClock::Wall);
     }
 
