@@ -98,7 +98,7 @@ mod tests {
               --space <NAME-OR-FILE>    The search space: a built-in name or a TOML file [default:
                                         proxyless-mobile]
               --runtime <RUNTIME>       What runs the operations [default: tract] [possible values: tract,
-                                        torch, mock]
+                                        torch, torch_eager, torch_cuda, mock]
               --threads <THREADS>       Threads that the runtime may use [default: 1]
               --batch <BATCH>           Images per run [default: 1]
               --target-error <PERCENT>  Error of a row at which it is finished: half its confidence interval
