@@ -180,7 +180,7 @@ impl BatchNorm {
             epsilon,
             running: (mode == Mode::Train).then_some(running),
         };
-        convolved.normalise(&norm, Clamp::Unbounded).map_err(in_words)
+        convolved.normalise(&norm, Clamp::Unbounded).map_err(|error| in_words(&error))
     }
 }
 

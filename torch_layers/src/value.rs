@@ -31,7 +31,7 @@ impl Value {
         match self {
             Self::Whole(tensor) => Ok(tensor.shallow_clone()),
             Self::Convolved(convolved) => Ok(convolved.map.shallow_clone()),
-            Self::Normalised(map) => map.materialise(None).map_err(in_words),
+            Self::Normalised(map) => map.materialise(None).map_err(|error| in_words(&error)),
         }
     }
 
@@ -67,9 +67,10 @@ impl Value {
                 let clamp = if matches!(plain, Plain::Relu) { Clamp::Relu } else { Clamp::Relu6 };
                 Ok(Self::Normalised(map.shallow_clone().clamped(clamp)))
             }
-            (Step::Plain(Plain::Add), Self::Normalised(map), Some(second)) => {
-                map.materialise(Some(&second.whole()?)).map(Self::Whole).map_err(in_words)
-            }
+            (Step::Plain(Plain::Add), Self::Normalised(map), Some(second)) => map
+                .materialise(Some(&second.whole()?))
+                .map(Self::Whole)
+                .map_err(|error| in_words(&error)),
             _ => self.plainly(step, second, (mode, dropout)),
         }
     }
@@ -91,7 +92,7 @@ impl Value {
             Kernel::Dense { side, stride } => patches(&self.whole()?, side, stride, storage.kind())
                 .and_then(|map| pointwise(&map, &patch_weight(weight))),
         };
-        convolved.map(Self::Convolved).map_err(in_words)
+        convolved.map(Self::Convolved).map_err(|error| in_words(&error))
     }
 
     /// By libtorch's own kernels. Weights are f32, and means over pixels are better kept so.
@@ -128,8 +129,8 @@ enum Kernel {
 
 impl Kernel {
     fn of(weight: &Tensor, stride: i64, padding: i64, groups: i64) -> Option<Self> {
-        let (size, step) = (weight.size(), u32::try_from(stride).ok()?);
-        let [outputs, inputs, side] = [size[0], size[1], size[2]];
+        let (shape, step) = (weight.size(), u32::try_from(stride).ok()?);
+        let [outputs, inputs, side] = [shape[0], shape[1], shape[2]];
         let centred = side % 2 == 1 && padding == side / 2;
         match (side, groups) {
             (1, 1) if stride == 1 => Some(Self::Pointwise),
@@ -145,6 +146,6 @@ impl Kernel {
 }
 
 /// The shim's error as one of the bindings, which is what steps give.
-pub(crate) fn in_words(error: ShimError) -> TchError {
+pub(crate) fn in_words(error: &ShimError) -> TchError {
     TchError::Torch(error.message().to_owned())
 }
