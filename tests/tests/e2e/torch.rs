@@ -50,7 +50,7 @@ fn a_space_is_profiled_and_verified_with_libtorch() {
     let table = json(folder, &["table", "show", "a.json", "--json"]);
     assert_eq!(table["context"]["runtime"], "torch");
     let rows = table["rows"].as_array().unwrap();
-    assert!(rows.iter().all(|row| row["outcome"] == "measured"), "{rows:?}");
+    assert!(rows.iter().all(|row| row["source"] == "measured"), "{rows:?}");
     let verify = ["verify", "--device", "local", "--table", "a.json", "--nets", "3", "--json"];
     let report = json(folder, &verify);
     assert!(report["networks"].as_array().unwrap().len() >= 3);

@@ -1,3 +1,5 @@
+//! The fused functions, checked against the same computed by autograd in 64 bits.
+
 use tch::{Device, Kind, Tensor};
 
 use super::*;
