@@ -167,6 +167,11 @@ impl EdgeGates {
         self.active
     }
 
+    /// Number of candidates of the edge.
+    pub fn candidates(&self) -> usize {
+        self.candidates
+    }
+
     /// Those that the step learns about; the active one is among them.
     pub fn participants(&self) -> &[Participant] {
         &self.participants

@@ -111,6 +111,16 @@ impl Layers {
         Ok(Weights::given(&self.graph, tensors)?)
     }
 
+    /// The variables that training changes, each with the catalogue's name, in the order of the layers.
+    pub fn trainable(&self) -> impl Iterator<Item = (String, &Tensor)> {
+        let of_layers = self.graph.layers.iter().zip(&self.steps);
+        let named = of_layers.flat_map(|(layer, step)| {
+            let parts = step.weights().into_iter();
+            parts.map(|(part, variable)| (format!("{}.{part}", layer.name), variable))
+        });
+        named.filter(|(_, variable)| variable.requires_grad())
+    }
+
     /// Runs layers that take one input.
     ///
     /// # Shapes

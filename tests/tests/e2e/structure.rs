@@ -8,7 +8,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 use tests::root;
 
 /// Every dependency between crates of the workspace.
-const EDGES: [(&str, &str); 12] = [
+const EDGES: [(&str, &str); 16] = [
     ("architecture_search", "latency_tables"),
     ("architecture_search", "op_catalog"),
     ("device_agent", "op_catalog"),
@@ -17,6 +17,10 @@ const EDGES: [(&str, &str); 12] = [
     ("host", "latency_tables"),
     ("host", "op_catalog"),
     ("latency_tables", "op_catalog"),
+    ("supernet", "architecture_search"),
+    ("supernet", "op_catalog"),
+    ("supernet", "torch_layers"),
+    ("supernet", "torch_shim"),
     ("tests", "latency_tables"),
     ("tests", "op_catalog"),
     ("torch_layers", "op_catalog"),
@@ -27,12 +31,13 @@ const EDGES: [(&str, &str); 12] = [
 const PURE: [&str; 3] = ["op_catalog", "latency_tables", "architecture_search"];
 
 /// Every crate of the workspace.
-const CRATES: [&str; 9] = [
+const CRATES: [&str; 10] = [
     "op_catalog",
     "latency_tables",
     "architecture_search",
     "torch_shim",
     "torch_layers",
+    "supernet",
     "device_agent",
     "host",
     "tests",

@@ -1,0 +1,63 @@
+//! A batch is some labelled images.
+
+use tch::{Kind, Reduction, Tensor};
+
+use crate::SupernetError;
+
+/// Labelled images.
+#[derive(Debug)]
+pub struct Batch {
+    /// Shape `[batch, channels, height, width]`, normalised.
+    pub images: Tensor,
+    /// Shape `[batch]`: the index of each image's class, as whole numbers of 64 bits.
+    pub labels: Tensor,
+}
+
+/// Share of the target that goes to all classes alike (Szegedy et al., arXiv:1512.00567, section 7).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LabelSmoothing(f64);
+
+impl LabelSmoothing {
+    /// The whole target is the label: what architecture steps minimise (`gradient_step` of
+    /// `nas_manager.py`).
+    pub const NONE: Self = Self(0.0);
+
+    /// A tenth, with which the weights of the published search are trained.
+    pub const PUBLISHED: Self = Self(0.1);
+
+    /// Smoothing of this share.
+    ///
+    /// # Errors
+    /// A share that is not from 0 to below 1.
+    pub fn new(share: f64) -> Result<Self, SupernetError> {
+        if (0.0..1.0).contains(&share) {
+            return Ok(Self(share));
+        }
+        let (what, expected) = ("the label smoothing", "from 0 to below 1");
+        Err(SupernetError::OutOfRange { what, value: share, expected })
+    }
+}
+
+/// Mean cross-entropy in nats. `scores` has the shape `[batch, classes]`; the result is a scalar.
+pub(crate) fn cross_entropy(
+    scores: &Tensor,
+    labels: &Tensor,
+    smoothing: LabelSmoothing,
+) -> Result<Tensor, SupernetError> {
+    // A reduction over classes is not for 16 bits.
+    let scores = if scores.kind() == Kind::BFloat16 {
+        scores.f_to_kind(Kind::Float)?
+    } else {
+        scores.shallow_clone()
+    };
+    Ok(scores.f_cross_entropy_loss(labels, None::<Tensor>, Reduction::Mean, -100, smoothing.0)?)
+}
+
+/// The number of a scalar loss.
+///
+/// # Errors
+/// A loss that is not finite.
+pub(crate) fn finite(loss: &Tensor) -> Result<f64, SupernetError> {
+    let value = f64::try_from(loss)?;
+    if value.is_finite() { Ok(value) } else { Err(SupernetError::Loss(value)) }
+}

@@ -1,0 +1,207 @@
+//! What a supernet's steps do, on a small space.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, helpers included")]
+
+use std::collections::HashMap;
+
+use architecture_search::{EdgeValues, GateMode, Gates, Logits};
+use op_catalog::{Architecture, SearchSpace, SpaceDefinition};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use supernet::{Batch, Execution, LabelSmoothing, Sgd, SgdSettings, Storage, Supernet, WeightStep};
+use tch::nn::OptimizerConfig;
+use tch::{Device, Kind, Tensor};
+use torch_layers::{Layers, Mode};
+use torch_shim::Allocations;
+
+fn space() -> SearchSpace {
+    let definition = SpaceDefinition::built_in("proxyless-small").unwrap();
+    definition.with_resolution(16, 16).build().unwrap()
+}
+
+fn net(execution: Execution) -> Supernet {
+    Supernet::new(space(), execution, &mut ChaCha8Rng::seed_from_u64(1)).unwrap()
+}
+
+/// Images of noise with labels, the same for the same seed.
+fn batch(net: &Supernet, size: i64, seed: i64) -> Batch {
+    tch::manual_seed(seed);
+    let images = Tensor::randn(net.image_shape(size), (Kind::Float, Device::Cpu));
+    Batch { images, labels: Tensor::randint(10, [size], (Kind::Int64, Device::Cpu)) }
+}
+
+fn gates(net: &Supernet, mode: GateMode, seed: u64) -> Gates {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let logits = Logits::random(net.space(), &mut random);
+    mode.sample(&logits, &mut random)
+}
+
+fn step() -> WeightStep {
+    WeightStep {
+        optimizer: Sgd::new(SgdSettings::PUBLISHED).unwrap(),
+        smoothing: LabelSmoothing::PUBLISHED,
+    }
+}
+
+fn numbers(net: &Supernet) -> HashMap<String, Vec<f32>> {
+    let variables = net.variables().variables().into_iter();
+    variables.map(|(name, tensor)| (name, Vec::try_from(tensor.flatten(0, -1)).unwrap())).collect()
+}
+
+fn all(net: &Supernet, choice: usize) -> Architecture {
+    Architecture::new(vec![choice; net.space().edges().count()])
+}
+
+/// One for the active candidate of each edge, 0 for the others.
+fn binary(net: &Supernet, architecture: &Architecture) -> EdgeValues {
+    let edges = net.space().edges().zip(architecture.choices());
+    let one = |index: usize, active: usize| f64::from(u8::from(index == active));
+    let lists =
+        edges.map(|(edge, active)| (0..edge.len()).map(|index| one(index, *active)).collect());
+    EdgeValues::new(lists.collect()).unwrap()
+}
+
+#[test]
+fn gate_gradients_of_every_mode_are_those_of_a_graph_with_everything_in_it() {
+    let net = net(Execution::Plain);
+    for (mode, seed) in [GateMode::Two, GateMode::Full, GateMode::FullV2]
+        .into_iter()
+        .flat_map(|mode| (1_u32..4).map(move |seed| (mode, seed)))
+    {
+        let batch = batch(&net, 4, i64::from(seed));
+        let gates = gates(&net, mode, seed.into());
+        let pass = net.gate_pass(&batch, &gates).unwrap();
+        let whole = net.mixture_pass(&batch, &binary(&net, &gates.architecture())).unwrap();
+        assert!((pass.cross_entropy - whole.cross_entropy).abs() < 1e-5);
+        let expected = gates.logit_gradient(&whole.probability_gradient).unwrap();
+        let found = gates.logit_gradient(&pass.gate_gradient).unwrap();
+        let largest = expected.iter().fold(0.0, |largest: f64, slope| largest.max(slope.abs()));
+        assert!(largest > 1e-3, "the gradients vanish");
+        for (found, expected) in found.iter().zip(expected.iter()) {
+            assert!(
+                (found - expected).abs() < 1e-4 * largest.max(1.0),
+                "{mode:?}: {found}, {expected}"
+            );
+        }
+        let lists = pass.gate_gradient.edges().iter().zip(whole.probability_gradient.edges());
+        for (own, (found, expected)) in gates.edges().iter().zip(lists) {
+            for participant in own.participants() {
+                let (found, expected) =
+                    (found[participant.candidate], expected[participant.candidate]);
+                let close = 1e-4 * expected.abs().max(1.0);
+                assert!((found - expected).abs() < close, "{mode:?}: {found}, {expected}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_architecture_step_leaves_every_variable_as_it_was() {
+    for execution in [Execution::Plain, Execution::Fused(Storage::F32)] {
+        let net = net(execution);
+        let before = numbers(&net);
+        for mode in [GateMode::Two, GateMode::Full, GateMode::FullV2] {
+            net.gate_pass(&batch(&net, 4, 1), &gates(&net, mode, 2)).unwrap();
+        }
+        assert!(numbers(&net) == before);
+    }
+}
+
+#[test]
+fn what_is_not_on_the_path_sees_no_update_no_momentum_and_no_decay() {
+    let net = net(Execution::Plain);
+    let batch = batch(&net, 4, 1);
+    let mut step = step();
+    step.run(&net, &batch, &all(&net, 0), 0.05).unwrap();
+    let between = numbers(&net);
+    step.run(&net, &batch, &all(&net, 1), 0.05).unwrap();
+    let after = numbers(&net);
+    for (name, numbers) in &between {
+        let is_on_the_path = name.contains(".choice1.") || !name.contains(".choice");
+        assert_eq!(after[name] != *numbers, is_on_the_path, "{name}");
+    }
+    assert!(step.optimizer.velocities().keys().all(|name| after.contains_key(name)));
+    assert!(!step.optimizer.velocities().keys().any(|name| name.contains(".choice2.")));
+}
+
+#[test]
+fn a_weight_step_is_that_of_pytorchs_sgd_on_the_network_alone() {
+    let net = net(Execution::Plain);
+    let architecture = all(&net, 1);
+    let store = tch::nn::VarStore::new(Device::Cpu);
+    let graph = net.space().network(&architecture).unwrap().lower();
+    let mut random = ChaCha8Rng::seed_from_u64(2);
+    let alone = Layers::random(&store.root(), graph, &mut random).unwrap();
+    let own = net.path_variables(&architecture).unwrap();
+    for ((_, own), (_, other)) in own.iter().zip(alone.trainable()) {
+        tch::no_grad(|| own.shallow_clone().copy_(other));
+    }
+    let sgd = tch::nn::Sgd { momentum: 0.9, dampening: 0.0, wd: 4e-5, nesterov: true };
+    let mut theirs = sgd.build(&store, 0.01).unwrap();
+    let batch = batch(&net, 16, 1);
+    let scores = alone.forward(&batch.images, Mode::Train).unwrap();
+    let none = None::<Tensor>;
+    let loss = scores.cross_entropy_loss(&batch.labels, none, tch::Reduction::Mean, -100, 0.1);
+    theirs.backward_step(&loss);
+    let found = step().run(&net, &batch, &architecture, 0.01).unwrap();
+    assert!((found - loss.double_value(&[])).abs() < 1e-5, "{found}");
+    assert_eq!(own.len(), alone.trainable().count());
+    for ((name, own), (_, other)) in own.iter().zip(alone.trainable()) {
+        let difference = (own - other).abs().max().double_value(&[]);
+        assert!(difference < 1e-5, "{name} differs by {difference}");
+    }
+}
+
+#[test]
+fn the_memory_of_an_architecture_step_is_that_of_one_path() {
+    let net = net(Execution::Plain);
+    let batch = batch(&net, 16, 1);
+    let gates = gates(&net, GateMode::FullV2, 3);
+    let peak = |pass: &mut dyn FnMut()| {
+        let counter = Allocations::count().unwrap();
+        pass();
+        counter.peak_bytes() as f64
+    };
+    let mut step = step();
+    step.run(&net, &batch, &gates.architecture(), 0.01).unwrap();
+    let weight = peak(&mut || {
+        step.run(&net, &batch, &gates.architecture(), 0.01).unwrap();
+    });
+    let one = peak(&mut || drop(net.gate_pass(&batch, &gates).unwrap()));
+    let everything = binary(&net, &gates.architecture());
+    let all = peak(&mut || drop(net.mixture_pass(&batch, &everything).unwrap()));
+    assert!(one <= 1.1 * weight, "{one} of {weight}");
+    assert!(all >= 3.0 * weight, "{all} of {weight}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_steps() {
+    let run = || {
+        let net = net(Execution::Fused(Storage::F32));
+        let mut step = step();
+        let losses: Vec<f64> = (1_i64..4)
+            .map(|seed| {
+                let gates = gates(&net, GateMode::Single, seed.unsigned_abs());
+                step.run(&net, &batch(&net, 4, seed), &gates.architecture(), 0.05).unwrap()
+            })
+            .collect();
+        let pass = net.gate_pass(&batch(&net, 4, 9), &gates(&net, GateMode::FullV2, 9)).unwrap();
+        (losses, pass)
+    };
+    tch::set_num_threads(1);
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn what_does_not_belong_to_the_space_is_refused() {
+    let net = net(Execution::Plain);
+    let mut step = step();
+    let wrong = Architecture::new(vec![0; 3]);
+    assert!(step.run(&net, &batch(&net, 2, 1), &wrong, 0.1).is_err());
+    let images = Tensor::zeros([2, 3, 8, 8], (Kind::Float, Device::Cpu));
+    let batch = Batch { images, labels: Tensor::from_slice(&[0_i64, 1]) };
+    let error = step.run(&net, &batch, &all(&net, 0), 0.1).unwrap_err();
+    assert_eq!(error.to_string(), "slot 0 of the supernet");
+    assert!(LabelSmoothing::new(1.0).is_err());
+    assert!(Sgd::new(SgdSettings { momentum: 1.0, weight_decay: 0.0 }).is_err());
+}
