@@ -120,11 +120,11 @@ fn network(resolution: u32) -> Result<LayerGraph, Box<dyn Error>> {
 /// Images that differ by class in the wavelength of a pattern under noise.
 fn batch(size: i64, resolution: u32) -> (Tensor, Tensor) {
     let options = (Kind::Float, Device::Cpu);
-    let side = i64::from(resolution);
+    let pixels = i64::from(resolution);
     let classes = Tensor::randint(CLASSES, [size], (Kind::Int64, Device::Cpu));
-    let waves = Tensor::arange(side, options).view([1, 1, 1, side]) * 0.05;
+    let waves = Tensor::arange(pixels, options).view([1, 1, 1, pixels]) * 0.05;
     let pattern = (waves * (classes.to_kind(Kind::Float).view([size, 1, 1, 1]) + 1.0)).sin();
-    (Tensor::randn([size, 3, side, side], options) * 0.5 + pattern, classes)
+    (Tensor::randn([size, 3, pixels, pixels], options) * 0.5 + pattern, classes)
 }
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -1,7 +1,7 @@
 //! Times the steps of a search on `proxyless-mobile` at 224 pixels, by turns, and prints for each the median
 //! seconds and the peak of bytes that tensors hold.
 //!
-//! `cargo run -p supernet --example step -- BATCH THREADS ROUNDS EXECUTION STEP...`, where an execution is
+//! `cargo run -p supernet --example search_step -- BATCH THREADS ROUNDS EXECUTION STEP...`, where an execution is
 //! `plain`, `channels-last`, `autocast`, `fused-f32` or `fused-bf16`, and a step `weight`, `full_v2`, `two`,
 //! `full` or `all_paths`.
 
