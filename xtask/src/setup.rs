@@ -22,7 +22,7 @@ const WORKSHOP: &str = ".libtorch.new";
 /// What is downloaded, with its hashes, in the form of pip's requirement files.
 const WHEELS: &str = include_str!("setup/wheels.txt");
 const UNPACK: &str = include_str!("setup/unpack.py");
-/// What is taken out of the wheels: 490 MB of 2 GB. libtorch_cpu looks for NVIDIA's where they are.
+/// What is taken out of the wheels: 490 MB of 2 GB. `libtorch_cpu` looks for NVIDIA's where they are.
 const PARTS: [&str; 6] = [
     "torch/include/",
     "torch/lib/libc10.so",
