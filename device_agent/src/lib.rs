@@ -1,10 +1,10 @@
 //! The agent as a library: runs on a phone, a board or a server with nothing but itself, measures what it is asked to
 //! and serves the results.
 //!
-//! A request becomes a [`jobs::Jobs`] entry; the [`engine`] takes one job at a time and lets a
-//! [`runner::Runner`] measure it. The runner follows a [`schedule::Schedule`] of rounds and asks a
-//! [`child::Child`], the agent's end of a [`worker`] process that alone touches a [`backend`]. Visits and
-//! rows go to the [`spool`] before anybody hears of them.
+//! A request becomes a `jobs::Jobs` entry; the `engine` takes one job at a time and lets a
+//! `runner::Runner` measure it. The runner follows a `schedule::Schedule` of rounds and asks a
+//! `child::Child`, the agent's end of a `worker` process that alone touches a [`backend`]. Visits and
+//! rows go to the `spool` before anybody hears of them.
 //!
 //! A program of the agent calls [`run`] with the runtimes that it has: `device_agent` with those that need
 //! nothing else, `device_agent_torch` with libtorch's besides.
