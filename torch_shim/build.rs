@@ -5,13 +5,14 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 /// One file per noun; each has a Rust module of its name.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 10] = [
     "allocations",
     "autocast",
     "convolution",
     "cuda",
     "frozen",
     "library",
+    "memory",
     "memory_format",
     "normalised",
     "patches",

@@ -3,6 +3,7 @@
 //! - [`Bf16Autocast`] runs what it is alive for in bf16 on the CPU, where that is safe.
 //! - [`channels_last`] and [`is_channels_last`] are about the order of a tensor's numbers in memory.
 //! - [`Allocations`] counts the bytes that tensors hold.
+//! - [`keep_freed_memory`] keeps pages that were freed for the next tensor.
 //! - [`Frozen`] is a function of tensors, traced and optimised.
 //! - [`libtorch_version`] and [`cpu_capability`] say what a program runs on.
 //! - [`pointwise`] and [`depthwise`] are convolutions that take a [`NormalisedMap`] and give a
@@ -23,6 +24,7 @@ mod convolution;
 mod cuda;
 mod frozen;
 mod library;
+mod memory;
 mod memory_format;
 mod normalised;
 mod patches;
@@ -34,6 +36,7 @@ pub use convolution::{BatchNorm, MapWithMoments, Running, depthwise, has_fast_ke
 pub use cuda::open_cuda;
 pub use frozen::{Frozen, TraceError};
 pub use library::{cpu_capability, libtorch_version};
+pub use memory::{FreedMemory, keep_freed_memory};
 pub use memory_format::{channels_last, is_channels_last};
 pub use normalised::{Clamp, NormalisedMap};
 pub use patches::{patch_weight, patches};

@@ -11,7 +11,9 @@ use op_catalog::{FeatureMap, Network, Weights};
 use tch::nn::VarStore;
 use tch::{Cuda, Device, Tensor};
 use torch_layers::{Layers, Mode};
-use torch_shim::{Frozen, channels_last, cpu_capability, libtorch_version, open_cuda};
+use torch_shim::{
+    FreedMemory, Frozen, channels_last, cpu_capability, keep_freed_memory, libtorch_version, open_cuda,
+};
 
 /// Whether the system has a GPU of NVIDIA: the device file of its driver.
 const GPU_DRIVER: &str = "/dev/nvidiactl";
@@ -71,10 +73,15 @@ fn on_the_cpu(runtime: Runtime, core_count: u32) -> RuntimeInfo {
 }
 
 fn info(runtime: Runtime, core_count: u32, kernels: String) -> RuntimeInfo {
+    let mut features = vec![kernels];
+    // It is the same for the agent, which says so, and for its measuring children.
+    if keep_freed_memory() == FreedMemory::Kept {
+        features.push("freed memory kept".to_owned());
+    }
     RuntimeInfo {
         runtime,
         version: libtorch_version().to_owned(),
-        features: vec![kernels],
+        features,
         precisions: vec![Precision::F32],
         max_threads: core_count,
     }
@@ -90,6 +97,8 @@ fn bench(execution: Execution, threads: u32) -> anyhow::Result<Bench> {
     // Nothing runs beside each other in a chain of operations. libtorch takes this once in a process.
     SINGLE_FILE.call_once(|| tch::set_num_interop_threads(1));
     tch::set_num_threads(threads);
+    // Where the system cannot, its page faults are part of what is measured.
+    let _ = keep_freed_memory();
     Ok(Bench::real(Torch { execution }))
 }
 
