@@ -31,6 +31,7 @@
 //! ```
 
 pub mod alternation;
+pub mod budget_choice;
 pub mod cosine;
 pub mod cost;
 mod draw;
@@ -52,6 +53,7 @@ pub mod term;
 mod toy;
 
 pub use alternation::{Action, Alternation, ArchitectureUpdates, Phase, Plan, Step};
+pub use budget_choice::BudgetChoice;
 pub use cosine::CosineSchedule;
 pub use cost::SearchCost;
 pub use edge_values::EdgeValues;

@@ -71,6 +71,11 @@ impl LinearCost {
         Ok(sum)
     }
 
+    /// What every architecture costs before its candidates.
+    pub fn constant(&self) -> f64 {
+        self.constant
+    }
+
     /// What each candidate adds.
     pub fn candidates(&self) -> &EdgeValues {
         &self.candidates

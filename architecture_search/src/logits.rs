@@ -54,6 +54,14 @@ impl Logits {
         self.values.map_edges(softmax)
     }
 
+    /// `ln p` of every candidate, in nats: finite also where `p` is too small for a number.
+    pub fn log_probabilities(&self) -> EdgeValues {
+        self.values.map_edges(|edge| {
+            let whole = log_sum_exp(edge);
+            edge.iter().map(|value| value - whole).collect()
+        })
+    }
+
     /// `-sum p ln p` of each edge in nats: 0 where the edge has decided, `ln n` where all of its n
     /// candidates are alike.
     pub fn entropies_nats(&self) -> Vec<f64> {

@@ -11,7 +11,7 @@ use op_catalog::wire::{
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 
-use crate::hint::WithHint;
+use command_line::hint::WithHint;
 
 /// How long an agent may take to answer what needs no measuring.
 const PATIENCE: Duration = Duration::from_secs(20);

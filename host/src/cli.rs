@@ -6,6 +6,7 @@ use crate::devices::DevicesCommand;
 use crate::predict::PredictArgs;
 use crate::profile::ProfileArgs;
 use crate::table_commands::TableCommand;
+use crate::trainer::TrainerArgs;
 use crate::verify::VerifyArgs;
 
 /// Profiles devices through their agents, and predicts and verifies the latency of networks.
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     /// Look at, compare, import and export latency tables
     #[command(subcommand)]
     Table(TableCommand),
+    /// Time what a search is made of
+    Bench(TrainerArgs),
 }
 
 #[cfg(test)]
@@ -66,6 +69,7 @@ mod tests {
           predict  Predict the latency of a network from a table
           verify   Measure whole networks on the device and compare them with what a table predicts
           table    Look at, compare, import and export latency tables
+          bench    Time what a search is made of
           help     Print this message or the help of the given subcommand(s)
 
         Options:

@@ -8,11 +8,12 @@ use serde_json::json;
 
 use crate::agent_client::AgentClient;
 use crate::connection::{DeviceArgs, LOCAL};
-use crate::hint::WithHint;
 use crate::registry::{Device, Registry};
 use crate::report::Column;
 use crate::runtime_name::RuntimeName;
-use crate::{doctor, output, report, wait_for};
+use crate::{doctor, report, wait_for};
+use command_line::hint::WithHint;
+use command_line::output;
 
 /// The commands under `host devices`.
 #[derive(Debug, Subcommand)]

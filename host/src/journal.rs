@@ -13,7 +13,7 @@ use latency_tables::file;
 use op_catalog::wire::{JobId, JobRequest, Row};
 use serde::{Deserialize, Serialize};
 
-use crate::hint::WithHint;
+use command_line::hint::WithHint;
 use kept_rows::{KeptRow, check, open_rows, read_rows};
 
 /// What was asked.

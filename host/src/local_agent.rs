@@ -10,7 +10,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use anyhow::{Context, bail};
 use op_catalog::wire::Runtime;
 
-use crate::hint::WithHint;
+use command_line::hint::WithHint;
 
 /// Environment variable with the agent's program.
 const AGENT_VARIABLE: &str = "DEVICE_AGENT";
@@ -100,7 +100,7 @@ fn program_with(runtime: Runtime) -> (&'static str, &'static str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hint;
+    use command_line::hint;
 
     #[test]
     fn a_program_that_is_not_there_is_refused_by_name_with_the_command_that_builds_it() {

@@ -10,18 +10,16 @@ mod cli;
 mod connection;
 mod devices;
 mod doctor;
-mod hint;
 mod journal;
 mod local_agent;
-mod output;
 mod predict;
 mod profile;
 mod progress;
 mod registry;
 mod report;
-mod resolve;
 mod runtime_name;
 mod table_commands;
+mod trainer;
 mod verify;
 
 use std::process::ExitCode;
@@ -30,6 +28,7 @@ use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 use cli::{Cli, Command};
+use command_line::{hint, output};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -52,6 +51,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Predict(args) => predict::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Table(command) => table_commands::run(command),
+        Command::Bench(args) => Err(trainer::become_it("bench", args)),
     }
 }
 

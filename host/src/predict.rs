@@ -10,11 +10,12 @@ use latency_tables::{BlockLatency, LatencyTable, ModelKind, Prediction, TableErr
 use op_catalog::Milliseconds;
 use serde_json::json;
 
-use crate::hint::WithHint;
+use crate::report;
 use crate::report::Column::{Number, Text};
-use crate::resolve::NamedNetwork;
 use crate::table_commands::fill::{self, FillKind};
-use crate::{output, report, resolve};
+use command_line::hint::WithHint;
+use command_line::resolve::NamedNetwork;
+use command_line::{output, resolve};
 
 /// Arguments of `host predict`.
 #[derive(Args, Debug)]

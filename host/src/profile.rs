@@ -23,7 +23,8 @@ pub(crate) use request::{NETWORK_SAMPLES, references};
 use crate::connection::DeviceArgs;
 use crate::journal::{Beginning, Journal};
 use crate::runtime_name::RuntimeName;
-use crate::{output, report, resolve, wait_for};
+use crate::{report, wait_for};
+use command_line::{output, resolve};
 use job::Ended;
 use request::PlannedNetwork;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use op_catalog::wire;
 
-use crate::output;
+use command_line::output;
 
 /// The display of one job.
 pub(crate) struct Progress {

@@ -9,7 +9,7 @@ use latency_tables::file;
 use serde::{Deserialize, Serialize};
 
 use crate::connection::LOCAL;
-use crate::hint::WithHint;
+use command_line::hint::WithHint;
 
 /// The file's name, in the working folder or in the user's config folder.
 const FILE: &str = "devices.toml";

@@ -4,7 +4,6 @@ pub(crate) mod canary_trace;
 pub(crate) mod context;
 pub(crate) mod heat_map;
 pub(crate) mod model;
-pub(crate) mod picture;
 pub(crate) mod scatter;
 pub(crate) mod table_picture;
 pub(crate) mod verify;

@@ -15,13 +15,15 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::agent_client::{AgentClient, JobEvent};
 use crate::connection::DeviceArgs;
-use crate::hint::WithHint;
 use crate::profile::{NETWORK_SAMPLES, completed, fresh_label, references};
 use crate::progress::Progress;
+use crate::report;
 use crate::report::scatter::Scatter;
 use crate::report::verify::{NetworkKind, VerifiedNetwork, VerifyReport};
-use crate::report::{self, picture};
-use crate::{output, resolve, wait_for};
+use crate::wait_for;
+use command_line::hint::WithHint;
+use command_line::picture;
+use command_line::{output, resolve};
 
 /// Arguments of `host verify`.
 #[derive(Args, Debug)]

@@ -3,7 +3,7 @@
 
 use tch::Tensor;
 use torch_layers::Storage;
-use torch_shim::{Bf16Autocast, channels_last};
+use torch_shim::{Bf16Autocast, channels_last, has_fast_kernels};
 
 use crate::SupernetError;
 
@@ -23,6 +23,11 @@ pub enum Execution {
 }
 
 impl Execution {
+    /// The fastest on this processor (docs/fast_training.md).
+    pub fn fastest() -> Self {
+        if has_fast_kernels() { Self::Fused(Storage::Bf16) } else { Self::ChannelsLast }
+    }
+
     /// How the layers themselves run.
     pub(crate) fn of_layers(self) -> torch_layers::Execution {
         match self {

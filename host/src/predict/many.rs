@@ -7,9 +7,10 @@ use latency_tables::{EdgeCosts, LatencyTable, ModelKind, Prediction, networks_fi
 use op_catalog::{Architecture, SearchSpace};
 use serde_json::{Value, json};
 
-use crate::hint::WithHint;
+use crate::report;
 use crate::report::Column::Number;
-use crate::{output, report, resolve};
+use command_line::hint::WithHint;
+use command_line::{output, resolve};
 
 /// Predicts every network of a file.
 pub(super) fn run(

@@ -8,10 +8,10 @@ use op_catalog::wire::{DeviceInfo, JobOutcome, JobStatus};
 use super::again;
 use crate::agent_client::JobEvent;
 use crate::connection::{Connected, DeviceArgs};
-use crate::hint::WithHint;
 use crate::journal::Journal;
-use crate::output;
 use crate::progress::Progress;
+use command_line::hint::WithHint;
+use command_line::output;
 
 /// Times that a local agent which died is started again.
 const RESTARTS: u32 = 3;

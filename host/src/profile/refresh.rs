@@ -17,10 +17,11 @@ use super::ProfileArgs;
 use super::job::{self, fresh_label};
 use super::request::references;
 use crate::connection::DeviceArgs;
-use crate::hint::WithHint;
 use crate::journal::{Beginning, Journal};
 use crate::report::Column::{Number, Text};
-use crate::{output, report, resolve, wait_for};
+use crate::{report, wait_for};
+use command_line::hint::WithHint;
+use command_line::{output, resolve};
 
 /// Measures a sample of the table's rows and writes the table that holds now to `--out`, or in the place of
 /// the old one; where none holds, profiles as the old table was. Nothing is written where the user stops it.
@@ -239,7 +240,7 @@ mod tests {
     use op_catalog::{Cost, Milliseconds, PlacedOp, SpaceDefinition};
 
     use super::*;
-    use crate::hint;
+    use command_line::hint;
 
     fn measurement(ms: f64) -> Measurement {
         let time = |factor: f64| Milliseconds(ms * factor);

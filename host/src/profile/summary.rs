@@ -6,9 +6,9 @@ use std::path::Path;
 use latency_tables::{HeldOutReport, LatencyTable};
 use serde_json::json;
 
-use crate::output;
 use crate::progress::duration;
 use crate::report::model;
+use command_line::output;
 
 /// Prints the summary as JSON.
 pub(crate) fn json(out: &Path, table: &LatencyTable) -> anyhow::Result<()> {

@@ -16,7 +16,7 @@ use plotters::style::{Color, RGBColor, ShapeStyle, WHITE};
 
 use crate::report;
 use crate::report::heat_map::round_step;
-use crate::report::picture::{
+use command_line::picture::{
     Area, BLUE, Canvas, FAINT, GREY, INK, ORANGE, anchored, plain, text, width_of,
 };
 

@@ -10,7 +10,7 @@ use plotters::element::{PathElement, Rectangle, Text};
 use plotters::style::text_anchor::{HPos, VPos};
 use plotters::style::{Color, WHITE};
 
-use crate::report::picture::{
+use command_line::picture::{
     Area, Canvas, FAINT, GREY, INK, ORANGE, Pixel, anchored, plain, text, width_of,
 };
 

@@ -14,10 +14,10 @@ use plotters::prelude::Cartesian2d;
 use plotters::style::text_anchor::{HPos, VPos};
 use plotters::style::{Color, RGBColor, ShapeStyle, WHITE};
 
-use crate::report::picture::{
+use crate::report::verify::{NetworkKind, VerifiedNetwork, VerifyReport};
+use command_line::picture::{
     Area, BLUE, Canvas, Drawing, FAINT, INK, ORANGE, Pixel, anchored, plain, text, width_of,
 };
-use crate::report::verify::{NetworkKind, VerifiedNetwork, VerifyReport};
 use labels::{Name, Part, Rect};
 
 /// Pixels across and up.
@@ -261,9 +261,8 @@ fn names<B: Canvas>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::picture::tests::png_size;
-    use crate::report::picture::{png, svg};
     use crate::report::verify::{tests::networks, verify};
+    use command_line::picture::{png, png_size, svg};
 
     fn drawn(networks: &[VerifiedNetwork]) -> String {
         svg(&Scatter::new(&verify(networks), "pixel1: tract 0.23.9".to_owned()).unwrap()).unwrap()
@@ -322,6 +321,6 @@ mod tests {
         odd[2].predicted = Milliseconds(f64::NAN);
         let report = verify(&odd);
         let png = png(&Scatter::new(&report, "x".to_owned()).unwrap()).unwrap();
-        assert_eq!(png_size(&png), (2 * SIZE.0, 2 * SIZE.1));
+        assert_eq!(png_size(&png), Some((2 * SIZE.0, 2 * SIZE.1)));
     }
 }

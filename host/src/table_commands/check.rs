@@ -11,8 +11,9 @@ use op_catalog::wire::row::Failure;
 use op_catalog::{PlacedOp, SearchSpace};
 use serde::Serialize;
 
-use crate::hint::WithHint;
-use crate::{output, report, resolve};
+use crate::report;
+use command_line::hint::WithHint;
+use command_line::{output, resolve};
 
 /// Arguments of `host table check`.
 #[derive(Args, Debug)]

@@ -8,8 +8,9 @@ use latency_tables::TableDifference;
 use latency_tables::difference::{Intervals, RowDifference};
 use op_catalog::PlacedOp;
 
+use crate::report;
 use crate::report::Column::{Number, Text};
-use crate::{output, report, resolve};
+use command_line::{output, resolve};
 
 /// Arguments of `host table diff`.
 #[derive(Args, Debug)]

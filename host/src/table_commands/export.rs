@@ -8,7 +8,8 @@ use clap::{Args, ValueEnum};
 use latency_tables::{Exported, ExportedValue, Format, file};
 use serde_json::json;
 
-use crate::{output, report, resolve};
+use crate::report;
+use command_line::{output, resolve};
 
 /// Arguments of `host table export`.
 #[derive(Args, Debug)]

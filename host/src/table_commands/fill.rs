@@ -10,9 +10,10 @@ use latency_tables::{FillReport, Filled, LatencyTable, file, fill};
 use op_catalog::SearchSpace;
 use serde_json::json;
 
-use crate::hint::WithHint;
+use crate::report;
 use crate::report::Column::{Number, Text};
-use crate::{output, report, resolve};
+use command_line::hint::WithHint;
+use command_line::{output, resolve};
 
 /// Arguments of `host table fill`.
 #[derive(Args, Debug)]
@@ -117,8 +118,8 @@ mod tests {
     use latency_tables::TableContext;
 
     use super::*;
-    use crate::hint;
     use crate::table_commands::fixtures::{small_space, table};
+    use command_line::hint;
 
     /// A table of the small space that lacks every fifth row.
     fn partial() -> LatencyTable {

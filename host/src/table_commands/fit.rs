@@ -10,9 +10,9 @@ use op_catalog::SearchSpace;
 use serde_json::json;
 
 use super::fill::{self, FillKind};
-use crate::hint::WithHint;
 use crate::report::model;
-use crate::{output, resolve};
+use command_line::hint::WithHint;
+use command_line::{output, resolve};
 
 /// Arguments of `host table fit`.
 #[derive(Args, Debug)]

@@ -7,8 +7,9 @@ use clap::Args;
 use latency_tables::{Format, ImportOptions, Imported, LatencyModel, TableError, TimeUnit, file};
 use serde_json::json;
 
-use crate::hint::WithHint;
-use crate::{output, report, resolve};
+use crate::report;
+use command_line::hint::WithHint;
+use command_line::{output, resolve};
 
 /// Arguments of `host table import`.
 #[derive(Args, Debug)]
@@ -98,7 +99,7 @@ mod tests {
     use op_catalog::Milliseconds;
 
     use super::*;
-    use crate::hint;
+    use command_line::hint;
 
     const YAML: &str = "Logits-input:7x7x1280-output:1000: {count: 3, mean: 1.5, var: 0.25}\n";
 

@@ -7,10 +7,12 @@ use clap::{Args, ValueEnum};
 use latency_tables::{LatencyTable, RowSource, TableRow, table_json};
 use serde_json::json;
 
+use crate::report;
 use crate::report::Column::{Number, Text};
+use crate::report::context;
 use crate::report::table_picture::TablePicture;
-use crate::report::{context, picture};
-use crate::{output, report, resolve};
+use command_line::picture;
+use command_line::{output, resolve};
 
 /// Arguments of `host table show`.
 #[derive(Args, Debug)]

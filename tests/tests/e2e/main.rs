@@ -8,6 +8,7 @@
 //! - `openapi`: answers are what the served description says
 //! - `chain`: the host's commands, one after another
 //! - `torch`: libtorch as a runtime, in the program that has it, and its refusal by the one that has not
+//! - `trainer`: what needs libtorch, run by the trainer for the host
 //! - `fitting`: a table from anybody's networks, and a file of networks priced
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, helpers included")]
@@ -21,3 +22,4 @@ mod kills;
 mod openapi;
 mod structure;
 mod torch;
+mod trainer;

@@ -8,12 +8,15 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 use tests::root;
 
 /// Every dependency between crates of the workspace.
-const EDGES: [(&str, &str); 16] = [
+const EDGES: [(&str, &str); 24] = [
     ("architecture_search", "latency_tables"),
     ("architecture_search", "op_catalog"),
+    ("command_line", "latency_tables"),
+    ("command_line", "op_catalog"),
     ("device_agent", "op_catalog"),
     ("device_agent", "torch_layers"),
     ("device_agent", "torch_shim"),
+    ("host", "command_line"),
     ("host", "latency_tables"),
     ("host", "op_catalog"),
     ("latency_tables", "op_catalog"),
@@ -25,20 +28,27 @@ const EDGES: [(&str, &str); 16] = [
     ("tests", "op_catalog"),
     ("torch_layers", "op_catalog"),
     ("torch_layers", "torch_shim"),
+    ("trainer", "architecture_search"),
+    ("trainer", "command_line"),
+    ("trainer", "op_catalog"),
+    ("trainer", "supernet"),
+    ("trainer", "torch_shim"),
 ];
 
 /// Crates that compute and touch nothing.
 const PURE: [&str; 3] = ["op_catalog", "latency_tables", "architecture_search"];
 
 /// Every crate of the workspace.
-const CRATES: [&str; 10] = [
+const CRATES: [&str; 12] = [
     "op_catalog",
     "latency_tables",
     "architecture_search",
     "torch_shim",
     "torch_layers",
     "supernet",
+    "command_line",
     "device_agent",
+    "trainer",
     "host",
     "tests",
     "xtask",

@@ -12,7 +12,8 @@ use tch::nn::VarStore;
 use tch::{Cuda, Device, Tensor};
 use torch_layers::{Layers, Mode};
 use torch_shim::{
-    FreedMemory, Frozen, channels_last, cpu_capability, keep_freed_memory, libtorch_version, open_cuda,
+    FreedMemory, Frozen, channels_last, cpu_capability, keep_freed_memory, libtorch_version,
+    open_cuda,
 };
 
 /// Whether the system has a GPU of NVIDIA: the device file of its driver.

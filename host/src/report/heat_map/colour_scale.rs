@@ -5,7 +5,7 @@ use op_catalog::Milliseconds;
 use plotters::style::colors::colormaps::{ColorMap, ViridisRGB};
 use plotters::style::{RGBColor, WHITE};
 
-use crate::report::picture::INK;
+use command_line::picture::INK;
 
 /// From the lowest latency to the highest.
 #[derive(Clone, Copy, Debug, PartialEq)]

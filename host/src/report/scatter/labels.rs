@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::report::picture::Pixel;
+use command_line::picture::Pixel;
 
 /// Which part of a name is at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

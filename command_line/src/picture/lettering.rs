@@ -16,7 +16,7 @@ pub(super) fn em(size: f64) -> f32 {
 }
 
 /// Width in pixels of a text of plotters' size `size`.
-pub(crate) fn width_of(text: &str, size: f64) -> f32 {
+pub fn width_of(text: &str, size: f64) -> f32 {
     FACE.as_ref().map_or(0.0, |face| placed(face, text, em(size)).1)
 }
 

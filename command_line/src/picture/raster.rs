@@ -206,7 +206,7 @@ mod tests {
     use plotters::style::Color;
 
     use super::*;
-    use crate::report::picture::style::{BLUE, text};
+    use crate::picture::style::{BLUE, text};
 
     fn is_drawn(pixmap: &Pixmap, x: u32, y: u32) -> bool {
         pixmap.pixel(x, y).unwrap().alpha() > 0

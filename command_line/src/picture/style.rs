@@ -4,27 +4,27 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, IntoFont, RGBColor, TextStyle};
 
 /// A vermilion and a blue that also differ in grey and to the colour-blind (Okabe and Ito, 2008).
-pub(crate) const ORANGE: RGBColor = RGBColor(213, 94, 0);
+pub const ORANGE: RGBColor = RGBColor(213, 94, 0);
 /// The blue.
-pub(crate) const BLUE: RGBColor = RGBColor(0, 114, 178);
+pub const BLUE: RGBColor = RGBColor(0, 114, 178);
 /// Letters and axes.
-pub(crate) const INK: RGBColor = RGBColor(51, 51, 51);
+pub const INK: RGBColor = RGBColor(51, 51, 51);
 /// What stands behind.
-pub(crate) const GREY: RGBColor = RGBColor(120, 120, 120);
+pub const GREY: RGBColor = RGBColor(120, 120, 120);
 /// Grids and frames.
-pub(crate) const FAINT: RGBColor = RGBColor(225, 225, 225);
+pub const FAINT: RGBColor = RGBColor(225, 225, 225);
 
 /// The font of the PNG, which is embedded, and its like for whoever shows the SVG: Verdana has the same
 /// widths.
 const FONT: &str = "DejaVu Sans, Verdana, sans-serif";
 
 /// Letters of this size in pixels, anchored at their upper left.
-pub(crate) fn text(size: u32) -> TextStyle<'static> {
+pub fn text(size: u32) -> TextStyle<'static> {
     (FONT, size).into_font().color(&INK)
 }
 
 /// Letters of this size and colour, anchored there.
-pub(crate) fn anchored(
+pub fn anchored(
     size: u32,
     colour: RGBColor,
     horizontal: HPos,
@@ -34,7 +34,7 @@ pub(crate) fn anchored(
 }
 
 /// A number on an axis, without needless zeros.
-pub(crate) fn plain(number: f64) -> String {
+pub fn plain(number: f64) -> String {
     let text = format!("{number:.4}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

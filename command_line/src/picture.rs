@@ -15,24 +15,24 @@ use plotters::prelude::{DrawingArea, DrawingBackend, IntoDrawingArea, SVGBackend
 use crate::hint::WithHint;
 use crate::output;
 
-pub(crate) use lettering::width_of;
-pub(crate) use style::{BLUE, FAINT, GREY, INK, ORANGE, anchored, plain, text};
+pub use lettering::width_of;
+pub use style::{BLUE, FAINT, GREY, INK, ORANGE, anchored, plain, text};
 
 use raster::Raster;
 
 /// A surface that plotters draws on.
-pub(crate) trait Canvas: DrawingBackend<ErrorType: Error + Send + Sync + 'static> {}
+pub trait Canvas: DrawingBackend<ErrorType: Error + Send + Sync + 'static> {}
 
 impl<T: DrawingBackend<ErrorType: Error + Send + Sync + 'static>> Canvas for T {}
 
 /// A part of a surface.
-pub(crate) type Area<B> = DrawingArea<B, Shift>;
+pub type Area<B> = DrawingArea<B, Shift>;
 
 /// A place on a picture, to the right and down.
-pub(crate) type Pixel = (i32, i32);
+pub type Pixel = (i32, i32);
 
 /// What can be drawn on any surface.
-pub(crate) trait Drawing {
+pub trait Drawing {
     /// Pixels across and up.
     fn size(&self) -> (u32, u32);
 
@@ -73,7 +73,7 @@ impl Kind {
 ///
 /// # Errors
 /// As [`Drawing::draw`].
-pub(crate) fn svg(drawing: &impl Drawing) -> anyhow::Result<String> {
+pub fn svg(drawing: &impl Drawing) -> anyhow::Result<String> {
     let mut text = String::new();
     draw_on(SVGBackend::with_string(&mut text, drawing.size()), drawing)?;
     Ok(text)
@@ -83,7 +83,7 @@ pub(crate) fn svg(drawing: &impl Drawing) -> anyhow::Result<String> {
 ///
 /// # Errors
 /// As [`Drawing::draw`].
-pub(crate) fn png(drawing: &impl Drawing) -> anyhow::Result<Vec<u8>> {
+pub fn png(drawing: &impl Drawing) -> anyhow::Result<Vec<u8>> {
     let mut pixmap = raster::pixmap(drawing.size())?;
     draw_on(Raster::new(&mut pixmap), drawing)?;
     pixmap.encode_png().context("cannot encode the picture as PNG")
@@ -101,7 +101,7 @@ fn draw_on<B: Canvas>(backend: B, drawing: &impl Drawing) -> anyhow::Result<()> 
 ///
 /// # Errors
 /// Another extension, what cannot be drawn, or a file that cannot be written.
-pub(crate) fn write(path: &Path, drawing: &impl Drawing) -> anyhow::Result<Vec<PathBuf>> {
+pub fn write(path: &Path, drawing: &impl Drawing) -> anyhow::Result<Vec<PathBuf>> {
     check(path)?;
     let Some(extension) = path.extension() else { return write_both(path, drawing) };
     let kinds = Kind::ALL.into_iter().filter(|kind| extension == kind.extension());
@@ -112,13 +112,13 @@ pub(crate) fn write(path: &Path, drawing: &impl Drawing) -> anyhow::Result<Vec<P
 ///
 /// # Errors
 /// What cannot be drawn, or a file that cannot be written.
-pub(crate) fn write_both(path: &Path, drawing: &impl Drawing) -> anyhow::Result<Vec<PathBuf>> {
+pub fn write_both(path: &Path, drawing: &impl Drawing) -> anyhow::Result<Vec<PathBuf>> {
     let file = |kind: Kind| write_one(path.with_extension(kind.extension()), kind, drawing);
     Kind::ALL.into_iter().map(file).collect()
 }
 
 /// Says where pictures are.
-pub(crate) fn tell(files: &[PathBuf]) {
+pub fn tell(files: &[PathBuf]) {
     for file in files {
         output::note(&format!("picture: {}", file.display()));
     }
@@ -128,7 +128,7 @@ pub(crate) fn tell(files: &[PathBuf]) {
 ///
 /// # Errors
 /// An extension that is neither `svg` nor `png`, or no file name.
-pub(crate) fn check(path: &Path) -> anyhow::Result<()> {
+pub fn check(path: &Path) -> anyhow::Result<()> {
     let refuse = |reason: &str| {
         let error = anyhow!("`{}` is no picture: {reason}", path.display());
         Err(error).hint("name it NAME.svg or NAME.png, or NAME for both")
@@ -150,8 +150,14 @@ fn write_one(path: PathBuf, kind: Kind, drawing: &impl Drawing) -> anyhow::Resul
     Ok(path)
 }
 
+/// Width and height in pixels of a PNG; none where the bytes are none.
+pub fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
+    let number = |at: usize| Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+    bytes.starts_with(b"\x89PNG\r\n\x1a\n").then_some((number(16)?, number(20)?))
+}
+
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use plotters::element::{Circle, Text};
 
     use super::*;
@@ -171,21 +177,12 @@ pub(crate) mod tests {
         }
     }
 
-    /// Width and height that a PNG says it has.
-    ///
-    /// # Panics
-    /// On anything else than a PNG.
-    pub(crate) fn png_size(png: &[u8]) -> (u32, u32) {
-        assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n");
-        let number = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().unwrap());
-        (number(16), number(20))
-    }
-
     #[test]
     fn one_drawing_is_an_svg_and_a_png_of_twice_its_size_and_always_the_same() {
         let (svg_text, png_bytes) = (svg(&Fixture).unwrap(), png(&Fixture).unwrap());
         assert!(svg_text.contains(r#"width="90""#) && svg_text.contains("word"), "{svg_text}");
-        assert_eq!(png_size(&png_bytes), (180, 80));
+        assert_eq!(png_size(&png_bytes), Some((180, 80)));
+        assert_eq!(png_size(svg_text.as_bytes()), None);
         assert_eq!((svg(&Fixture).unwrap(), png(&Fixture).unwrap()), (svg_text, png_bytes));
     }
 

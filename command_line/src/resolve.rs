@@ -13,18 +13,18 @@ use crate::hint::WithHint;
 
 /// A network with the name to show for it.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct NamedNetwork {
-    pub(crate) name: String,
-    pub(crate) network: Network,
+pub struct NamedNetwork {
+    pub name: String,
+    pub network: Network,
 }
 
 /// The text of a file.
-pub(crate) fn text(path: &Path) -> anyhow::Result<String> {
+pub fn text(path: &Path) -> anyhow::Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 /// The table in a file.
-pub(crate) fn table(path: &Path) -> anyhow::Result<LatencyTable> {
+pub fn table(path: &Path) -> anyhow::Result<LatencyTable> {
     let is_foreign = |error: &TableError| {
         let source = error.source().and_then(|source| source.downcast_ref::<TableError>());
         matches!(source, Some(TableError::UnknownFormat { .. }))
@@ -38,7 +38,7 @@ pub(crate) fn table(path: &Path) -> anyhow::Result<LatencyTable> {
 }
 
 /// A space by its built-in name or by the path of a TOML file.
-pub(crate) fn space(name_or_path: &str) -> anyhow::Result<SearchSpace> {
+pub fn space(name_or_path: &str) -> anyhow::Result<SearchSpace> {
     let path = Path::new(name_or_path);
     let is_path = path.extension().is_some_and(|extension| extension == "toml") || path.is_file();
     let definition = if is_path {
@@ -52,7 +52,7 @@ pub(crate) fn space(name_or_path: &str) -> anyhow::Result<SearchSpace> {
 }
 
 /// The space that the user names, else the one that the table was made for, if any.
-pub(crate) fn space_for(
+pub fn space_for(
     table: &LatencyTable,
     name_or_path: Option<&str>,
 ) -> anyhow::Result<Option<SearchSpace>> {
@@ -67,10 +67,7 @@ pub(crate) fn space_for(
 
 /// A network by the path of its file or by its name as a reference network. A reference network is
 /// built for the images and classes of the space, where there is one.
-pub(crate) fn network(
-    name_or_path: &str,
-    space: Option<&SearchSpace>,
-) -> anyhow::Result<NamedNetwork> {
+pub fn network(name_or_path: &str, space: Option<&SearchSpace>) -> anyhow::Result<NamedNetwork> {
     let path = Path::new(name_or_path);
     if path.is_file() || path.extension().is_some_and(|extension| extension == "json") {
         return network_file(path, space);

@@ -10,7 +10,7 @@ struct Hinted {
 }
 
 /// Adds hints to results.
-pub(crate) trait WithHint<T> {
+pub trait WithHint<T> {
     /// The same result; its error carries the hint.
     fn hint(self, hint: impl Into<String>) -> anyhow::Result<T>;
 }
@@ -25,7 +25,7 @@ impl<T, E: Into<anyhow::Error>> WithHint<T> for Result<T, E> {
 }
 
 /// The hint that an error carries, the outermost where there are several.
-pub(crate) fn of(error: &anyhow::Error) -> Option<&str> {
+pub fn of(error: &anyhow::Error) -> Option<&str> {
     let mut causes = error.chain();
     causes.find_map(|cause| Some(cause.downcast_ref::<Hinted>()?.hint.as_str()))
 }

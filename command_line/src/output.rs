@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use serde::Serialize;
 
 /// Writes data and a line's end to stdout. A reader that went away has what it wanted.
-pub(crate) fn data(text: &str) -> anyhow::Result<()> {
+pub fn data(text: &str) -> anyhow::Result<()> {
     match writeln!(io::stdout(), "{}", text.trim_end_matches('\n')) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
@@ -13,17 +13,17 @@ pub(crate) fn data(text: &str) -> anyhow::Result<()> {
 }
 
 /// Writes a value as JSON to stdout.
-pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
+pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
     data(&serde_json::to_string_pretty(value)?)
 }
 
 /// Writes a line to stderr. Where that cannot be done, there is nobody to tell.
-pub(crate) fn note(text: &str) {
+pub fn note(text: &str) {
     _ = writeln!(io::stderr(), "{text}");
 }
 
 /// A text of several lines, such as a page that a proxy sent, in one.
-pub(crate) fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     lines.collect::<Vec<_>>().join(" ")
 }

@@ -1,0 +1,61 @@
+//! The trainer is the program that runs libtorch. `host` hands its own command line to it where a command needs
+//! libtorch, so that no other command waits for libtorch to be loaded.
+
+use std::env::consts::EXE_SUFFIX;
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+use clap::Args;
+
+use command_line::hint::WithHint;
+
+/// Environment variable with the trainer's program.
+const TRAINER_VARIABLE: &str = "HOST_TRAINER";
+
+/// Arguments that the trainer reads, `--help` among them.
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+pub(crate) struct TrainerArgs {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    arguments: Vec<OsString>,
+}
+
+/// Becomes the trainer with one of its commands. Returns only where that fails.
+pub(crate) fn become_it(command: &str, args: &TrainerArgs) -> anyhow::Error {
+    let program = match find(std::env::var_os(TRAINER_VARIABLE)) {
+        Ok(program) => program,
+        Err(error) => return error,
+    };
+    let error = Command::new(&program).arg(command).args(&args.arguments).exec();
+    anyhow::Error::new(error).context(format!("cannot start {}", program.display()))
+}
+
+/// The program that the environment names, or the one beside this program.
+fn find(named: Option<OsString>) -> anyhow::Result<PathBuf> {
+    let beside = || {
+        let here = std::env::current_exe().unwrap_or_default();
+        here.with_file_name(format!("trainer{EXE_SUFFIX}"))
+    };
+    let program = named.map_or_else(beside, PathBuf::from);
+    if program.is_file() {
+        return Ok(program);
+    }
+    Err(anyhow::anyhow!("there is no trainer at {}", program.display())).hint(format!(
+        "build it with `cargo xtask setup && cargo build --package trainer`, or name it with {TRAINER_VARIABLE}"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use command_line::hint;
+
+    #[test]
+    fn a_trainer_that_is_not_there_is_refused_by_name_with_the_command_that_builds_it() {
+        let error = find(Some("/nowhere/trainer".into())).unwrap_err();
+        assert_eq!(error.to_string(), "there is no trainer at /nowhere/trainer");
+        assert!(hint::of(&error).unwrap().contains("cargo build --package trainer"));
+    }
+}

@@ -1,0 +1,38 @@
+//! The command line of the trainer, which is a part of `host`'s.
+
+use clap::{Parser, Subcommand};
+
+use crate::step_bench::StepArgs;
+
+/// The commands of `host` that run libtorch.
+#[derive(Debug, Parser)]
+#[command(name = "host", bin_name = "host", version, about)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Time what a search is made of
+    #[command(subcommand)]
+    Bench(BenchCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// Time the steps of a search and count the bytes that their tensors hold
+    Step(StepArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

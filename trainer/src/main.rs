@@ -1,0 +1,35 @@
+//! The program that runs libtorch: what searches, trains and times. `host` starts it, so that everything else
+//! that `host` does starts without libtorch.
+
+mod cli;
+mod execution_name;
+mod step_bench;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use command_line::{hint, output};
+
+use cli::{BenchCommand, Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // Where the system cannot, steps take longer and nothing else changes.
+    let _ = torch_shim::keep_freed_memory();
+    match run(&cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::note(&output::one_line(&format!("error: {error:#}")));
+            if let Some(hint) = hint::of(&error) {
+                output::note(&output::one_line(&format!("hint: {hint}")));
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &Command) -> anyhow::Result<()> {
+    match command {
+        Command::Bench(BenchCommand::Step(args)) => step_bench::run(args),
+    }
+}
