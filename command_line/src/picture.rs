@@ -1,5 +1,6 @@
 //! A picture is a drawing that is written to a file, as SVG or as PNG: one drawing function makes both.
 
+pub mod curves;
 mod lettering;
 mod raster;
 mod style;
@@ -16,7 +17,7 @@ use crate::hint::WithHint;
 use crate::output;
 
 pub use lettering::width_of;
-pub use style::{BLUE, FAINT, GREY, INK, ORANGE, anchored, plain, text};
+pub use style::{BLUE, FAINT, GREEN, GREY, INK, ORANGE, PURPLE, anchored, plain, text};
 
 use raster::Raster;
 

@@ -2,9 +2,11 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::derive::DeriveArgs;
 use crate::devices::DevicesCommand;
 use crate::predict::PredictArgs;
 use crate::profile::ProfileArgs;
+use crate::search::SearchArgs;
 use crate::table_commands::TableCommand;
 use crate::trainer::TrainerArgs;
 use crate::verify::VerifyArgs;
@@ -37,6 +39,10 @@ pub(crate) enum Command {
     /// Look at, compare, import and export latency tables
     #[command(subcommand)]
     Table(TableCommand),
+    /// Learn a network for a device and a latency target
+    Search(Box<SearchArgs>),
+    /// Choose networks from a search for latency budgets, and measure them
+    Derive(DeriveArgs),
     /// Time what a search is made of
     Bench(TrainerArgs),
 }
@@ -69,6 +75,8 @@ mod tests {
           predict  Predict the latency of a network from a table
           verify   Measure whole networks on the device and compare them with what a table predicts
           table    Look at, compare, import and export latency tables
+          search   Learn a network for a device and a latency target
+          derive   Choose networks from a search for latency budgets, and measure them
           bench    Time what a search is made of
           help     Print this message or the help of the given subcommand(s)
 

@@ -8,16 +8,19 @@
 mod agent_client;
 mod cli;
 mod connection;
+mod derive;
 mod devices;
 mod doctor;
 mod journal;
 mod local_agent;
+mod network_measuring;
 mod predict;
 mod profile;
 mod progress;
 mod registry;
 mod report;
 mod runtime_name;
+mod search;
 mod table_commands;
 mod trainer;
 mod verify;
@@ -51,7 +54,9 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Predict(args) => predict::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Table(command) => table_commands::run(command),
-        Command::Bench(args) => Err(trainer::become_it("bench", args)),
+        Command::Search(args) => search::run(args).map(|never| match never {}),
+        Command::Derive(args) => derive::run(args),
+        Command::Bench(args) => Err(trainer::become_it("bench", args.arguments())),
     }
 }
 

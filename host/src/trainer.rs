@@ -2,7 +2,7 @@
 //! libtorch, so that no other command waits for libtorch to be loaded.
 
 use std::env::consts::EXE_SUFFIX;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
@@ -22,13 +22,23 @@ pub(crate) struct TrainerArgs {
     arguments: Vec<OsString>,
 }
 
+impl TrainerArgs {
+    /// The arguments.
+    pub(crate) fn arguments(&self) -> impl Iterator<Item = &OsStr> {
+        self.arguments.iter().map(OsString::as_os_str)
+    }
+}
+
 /// Becomes the trainer with one of its commands. Returns only where that fails.
-pub(crate) fn become_it(command: &str, args: &TrainerArgs) -> anyhow::Error {
+pub(crate) fn become_it<'a>(
+    command: &str,
+    arguments: impl IntoIterator<Item = &'a OsStr>,
+) -> anyhow::Error {
     let program = match find(std::env::var_os(TRAINER_VARIABLE)) {
         Ok(program) => program,
         Err(error) => return error,
     };
-    let error = Command::new(&program).arg(command).args(&args.arguments).exec();
+    let error = Command::new(&program).arg(command).args(arguments).exec();
     anyhow::Error::new(error).context(format!("cannot start {}", program.display()))
 }
 

@@ -39,7 +39,10 @@ impl LabelSmoothing {
 }
 
 /// Mean cross-entropy in nats. `scores` has the shape `[batch, classes]`; the result is a scalar.
-pub(crate) fn cross_entropy(
+///
+/// # Errors
+/// What libtorch says of labels that are no classes.
+pub fn cross_entropy(
     scores: &Tensor,
     labels: &Tensor,
     smoothing: LabelSmoothing,
@@ -51,6 +54,18 @@ pub(crate) fn cross_entropy(
         scores.shallow_clone()
     };
     Ok(scores.f_cross_entropy_loss(labels, None::<Tensor>, Reduction::Mean, -100, smoothing.0)?)
+}
+
+/// Share of images whose class is among the `among` highest scores, of shape `[batch, classes]`.
+///
+/// # Errors
+/// What libtorch says, as of more scores than there are.
+pub fn accuracy(scores: &Tensor, labels: &Tensor, among: i64) -> Result<f64, SupernetError> {
+    tch::no_grad(|| {
+        let (_, best) = scores.f_topk(among, 1, true, true)?;
+        let right = best.f_eq_tensor(&labels.f_view([-1, 1])?)?;
+        Ok(f64::try_from(right.f_any_dim(1, false)?.f_to_kind(Kind::Double)?.f_mean(Kind::Double)?)?)
+    })
 }
 
 /// The number of a scalar loss.

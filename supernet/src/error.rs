@@ -21,6 +21,12 @@ pub enum SupernetError {
         /// What its layers say.
         source: LayersError,
     },
+    /// What the layers of a network that runs alone say.
+    #[error("the network")]
+    Network {
+        /// What its layers say.
+        source: LayersError,
+    },
     /// Gates or gradients that do not belong to the space.
     #[error(transparent)]
     Search(#[from] SearchError),

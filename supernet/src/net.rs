@@ -176,7 +176,7 @@ impl Supernet {
     }
 
     /// The layers of every slot along one path.
-    fn path(&self, architecture: &Architecture) -> Result<Vec<&Layers>, CatalogError> {
+    pub(crate) fn path(&self, architecture: &Architecture) -> Result<Vec<&Layers>, CatalogError> {
         // The space says what is wrong with an architecture of another one.
         self.space.network(architecture)?;
         let mut choices = architecture.choices().iter();

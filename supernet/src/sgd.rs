@@ -50,6 +50,17 @@ impl Sgd {
         Ok(Self { settings, velocities: BTreeMap::new() })
     }
 
+    /// An optimizer that goes on with the velocities of a checkpoint.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_velocities(
+        settings: SgdSettings,
+        velocities: BTreeMap<String, Tensor>,
+    ) -> Result<Self, SupernetError> {
+        Ok(Self { velocities, ..Self::new(settings)? })
+    }
+
     /// The velocities by the names of their variables, such as a checkpoint takes them.
     pub fn velocities(&self) -> &BTreeMap<String, Tensor> {
         &self.velocities

@@ -143,7 +143,7 @@ fn a_weight_step_is_that_of_pytorchs_sgd_on_the_network_alone() {
     let none = None::<Tensor>;
     let loss = scores.cross_entropy_loss(&batch.labels, none, tch::Reduction::Mean, -100, 0.1);
     theirs.backward_step(&loss);
-    let found = step().run(&net, &batch, &architecture, 0.01).unwrap();
+    let found = step().run(&net, &batch, &architecture, 0.01).unwrap().loss;
     assert!((found - loss.double_value(&[])).abs() < 1e-5, "{found}");
     assert_eq!(own.len(), alone.trainable().count());
     for ((name, own), (_, other)) in own.iter().zip(alone.trainable()) {

@@ -1,5 +1,7 @@
 //! The command line of the trainer, which is a part of `host`'s.
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
 
 use crate::step_bench::StepArgs;
@@ -14,6 +16,11 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Run the search of a folder that `host search` has made, or go on with it
+    Search {
+        /// The run
+        run: PathBuf,
+    },
     /// Time what a search is made of
     #[command(subcommand)]
     Bench(BenchCommand),

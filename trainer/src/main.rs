@@ -2,8 +2,14 @@
 //! that `host` does starts without libtorch.
 
 mod cli;
-mod execution_name;
+mod execution;
+mod images;
+mod progress;
+mod randomness;
+mod search;
+mod search_state;
 mod step_bench;
+mod tensor_file;
 
 use std::process::ExitCode;
 
@@ -30,6 +36,7 @@ fn main() -> ExitCode {
 
 fn run(command: &Command) -> anyhow::Result<()> {
     match command {
+        Command::Search { run } => search::run(run),
         Command::Bench(BenchCommand::Step(args)) => step_bench::run(args),
     }
 }

@@ -12,11 +12,12 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use runs::ExecutionName;
 use supernet::{Batch, LabelSmoothing, Sgd, SgdSettings, Supernet, WeightStep};
 use tch::{Device, Kind, Tensor};
 use torch_shim::Allocations;
 
-use crate::execution_name::ExecutionName;
+use crate::execution;
 
 /// The rate of a published search's first step. It does not change what a step costs.
 const LEARNING_RATE: f64 = 0.025;
@@ -107,7 +108,7 @@ pub(crate) fn run(args: &StepArgs) -> anyhow::Result<()> {
             costs.iter().map(|(step, cost)| Ok((step.name().into(), serde_json::to_value(cost)?)));
         return output::json(&Value::Object(by_name.collect::<anyhow::Result<Map<_, _>>>()?));
     }
-    output::data(&text(args, ExecutionName::of(bench.net.execution()), &costs))
+    output::data(&text(args, execution::name(bench.net.execution()), &costs))
 }
 
 impl Bench {
@@ -117,7 +118,7 @@ impl Bench {
         let space = resolve::space(&args.space)?;
         let classes = i64::from(space.definition().classes);
         let logits = Logits::random(&space, &mut random);
-        let net = Supernet::new(space, args.execution.execution(), &mut random)?;
+        let net = Supernet::new(space, execution::of(args.execution), &mut random)?;
         let shape = net.image_shape(args.batch.into());
         let batch = Batch {
             images: Tensor::f_randn(shape, (Kind::Float, Device::Cpu))?,

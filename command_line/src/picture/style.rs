@@ -7,6 +7,10 @@ use plotters::style::{Color, IntoFont, RGBColor, TextStyle};
 pub const ORANGE: RGBColor = RGBColor(213, 94, 0);
 /// The blue.
 pub const BLUE: RGBColor = RGBColor(0, 114, 178);
+/// A green of the same family.
+pub const GREEN: RGBColor = RGBColor(0, 158, 115);
+/// And a purple.
+pub const PURPLE: RGBColor = RGBColor(204, 121, 167);
 /// Letters and axes.
 pub const INK: RGBColor = RGBColor(51, 51, 51);
 /// What stands behind.

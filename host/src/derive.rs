@@ -1,0 +1,271 @@
+//! `host derive`: chooses networks from a search for latency budgets, and measures them on the device.
+//!
+//! Among the architectures whose predicted latency and a margin are within the budget, the most probable is chosen,
+//! exactly ([`BudgetChoice`]). What it measures on the device says how far predictions of such networks are off;
+//! the choice is repeated with that, until the budget is met and not much is left of it.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, ensure};
+use architecture_search::{BudgetChoice, LinearCost};
+use clap::Args;
+use latency_tables::{EdgeCosts, LatencyTable};
+use op_catalog::{Architecture, Milliseconds, SearchSpace};
+use runs::{FoundLogits, LatencyTarget, RunFolder, SearchConfig};
+use serde::Serialize;
+
+use crate::connection::DeviceArgs;
+use crate::network_measuring::{Asked, OtherDevice, measure};
+use crate::report::{self, Column};
+use command_line::hint::WithHint;
+use command_line::{output, resolve};
+
+/// Standard errors that a prediction has for a margin before anything is measured: 9 of 10 networks are then within
+/// their budget.
+const MARGIN_STANDARD_ERRORS: f64 = 1.2816;
+
+/// Share of a budget that may be left.
+const LEFT: f64 = 0.02;
+
+/// Arguments of `host derive`.
+#[derive(Args, Debug)]
+pub(crate) struct DeriveArgs {
+    /// The run of a search
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+    /// A budget, with its unit; may be said several times [default: the search's target]
+    #[arg(long)]
+    target: Vec<LatencyTarget>,
+    /// A latency table, also of another device than the search's [default: the run's]
+    #[arg(long, value_name = "FILE")]
+    table: Option<PathBuf>,
+    /// The device to measure on, `local` for this machine; without one, predictions are all that is said
+    #[arg(long, value_name = "NAME")]
+    device: Option<String>,
+    /// The list of devices [default: ./devices.toml, else the one in the user's config folder]
+    #[arg(long, value_name = "FILE", requires = "device")]
+    devices: Option<PathBuf>,
+    /// The agent's program, for the device `local` [default: the one beside host]
+    #[arg(long, value_name = "FILE", requires = "device")]
+    agent_binary: Option<PathBuf>,
+    /// Networks that are measured at most, for each budget
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..))]
+    tries: u32,
+    /// Word that is put before the names of the architectures' files
+    #[arg(long, value_name = "WORD")]
+    name: Option<String>,
+    /// Go on although the table was made on another device or with another runtime
+    #[arg(long)]
+    force: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A network for a budget.
+#[derive(Debug, Serialize)]
+struct Derived {
+    target_ms: f64,
+    predicted_ms: f64,
+    standard_error_ms: Option<f64>,
+    /// What was measured, and its confidence interval.
+    measured_ms: Option<f64>,
+    measured_interval_ms: Option<[f64; 2]>,
+    /// Networks that were measured until one was right.
+    tries: u32,
+    log_probability: f64,
+    choices: Vec<usize>,
+    file: PathBuf,
+}
+
+/// What all budgets have in common.
+struct Deriving<'a> {
+    args: &'a DeriveArgs,
+    space: SearchSpace,
+    table: LatencyTable,
+    found: FoundLogits,
+    cost: LinearCost,
+    device: Option<DeviceArgs>,
+}
+
+/// A choice, with what is known of its latency.
+#[derive(Clone)]
+struct Tried {
+    choice: BudgetChoice,
+    predicted: Milliseconds,
+    standard_error: Option<Milliseconds>,
+    measured: Option<[f64; 3]>,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &DeriveArgs) -> anyhow::Result<ExitCode> {
+    let folder = RunFolder::read(&args.run)?;
+    let deriving = Deriving::new(args, &folder)?;
+    let targets = if args.target.is_empty() {
+        vec![SearchConfig::read(&folder.config())?.target]
+    } else {
+        args.target.clone()
+    };
+    let derived = targets.into_iter().map(|target| deriving.derive(&folder, target));
+    let derived: Vec<Derived> = derived.collect::<anyhow::Result<_>>()?;
+    if args.json {
+        output::json(&derived)?;
+    } else {
+        output::data(&text(&derived))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl<'a> Deriving<'a> {
+    fn new(args: &'a DeriveArgs, folder: &RunFolder) -> anyhow::Result<Self> {
+        let space = resolve::space(&folder.space().to_string_lossy())?;
+        let path = args.table.clone().unwrap_or_else(|| folder.table());
+        let table = resolve::table(&path)?;
+        let found = FoundLogits::read(&folder.logits())
+            .hint("the search has not ended: `host search --resume` goes on with it")?;
+        ensure!(
+            found.logits.values().choice_counts() == space.edges().map(<[_]>::len).collect::<Vec<_>>(),
+            "{} is not of the space `{}`",
+            folder.logits().display(),
+            space.name()
+        );
+        let costs = EdgeCosts::new(&space, &table)
+            .with_context(|| format!("{} cannot price the search's space", path.display()))?;
+        let cost = LinearCost::latency_ms(&costs)?;
+        let device = args.device.clone().map(|device| DeviceArgs {
+            device,
+            config: args.devices.clone(),
+            agent_binary: args.agent_binary.clone(),
+        });
+        Ok(Self { args, space, table, found, cost, device })
+    }
+
+    fn derive(&self, folder: &RunFolder, target: LatencyTarget) -> anyhow::Result<Derived> {
+        let budget = target.milliseconds().0;
+        let (tried, tries) = match &self.device {
+            None => (self.predicted_within(budget)?, 0),
+            Some(device) => self.measured_within(device, budget)?,
+        };
+        let name = match &self.args.name {
+            Some(name) => format!("{name}-{target}"),
+            None => target.to_string(),
+        };
+        let file = folder.architecture(&name);
+        folder.write(&file, &tried.choice.architecture.to_json(&self.space)?)?;
+        Ok(Derived {
+            target_ms: budget,
+            predicted_ms: tried.predicted.0,
+            standard_error_ms: tried.standard_error.map(|error| error.0),
+            measured_ms: tried.measured.map(|[_, median, _]| median),
+            measured_interval_ms: tried.measured.map(|[low, _, high]| [low, high]),
+            tries,
+            log_probability: tried.choice.log_probability,
+            choices: tried.choice.architecture.choices().to_vec(),
+            file,
+        })
+    }
+
+    /// The most probable architecture whose prediction and its own margin are within the budget. The margin differs
+    /// little between architectures: it is raised to what the chosen one has, until that one is within.
+    fn predicted_within(&self, budget: f64) -> anyhow::Result<Tried> {
+        let mut margin = 0.0;
+        loop {
+            let tried = self.choose(budget - margin)?;
+            let own = tried.margin();
+            if tried.predicted.0 + own <= budget || own <= margin {
+                return Ok(tried);
+            }
+            margin = own;
+        }
+    }
+
+    /// The most probable of those that were measured to be within the budget.
+    fn measured_within(&self, device: &DeviceArgs, budget: f64) -> anyhow::Result<(Tried, u32)> {
+        let mut best: Option<Tried> = None;
+        let mut tried = self.predicted_within(budget)?;
+        let mut seen: Vec<Architecture> = Vec::new();
+        let mut off = f64::NEG_INFINITY;
+        for tries in 1..=self.args.tries {
+            let median = self.measure(device, &mut tried)?;
+            seen.push(tried.choice.architecture.clone());
+            output::note(&format!(
+                "try {tries}: predicted {:.3} ms, measured {median:.3} ms, budget {budget} ms",
+                tried.predicted.0
+            ));
+            let is_better = best.as_ref().is_none_or(|best| {
+                best.choice.log_probability < tried.choice.log_probability
+            });
+            // Above the budget, predictions of such networks are off by this at least.
+            off = if median > budget { off.max(median - tried.predicted.0) } else { median - tried.predicted.0 };
+            if median <= budget && is_better {
+                best = Some(tried.clone());
+            }
+            let is_close = median <= budget && budget - median <= LEFT * budget;
+            let next = self.choose(budget - off);
+            match next {
+                Ok(next) if !is_close && !seen.contains(&next.choice.architecture) => tried = next,
+                _ if best.is_some() => return Ok((best.unwrap_or(tried), tries)),
+                Ok(_) => {
+                    // What was chosen again is above the budget: a little less is asked for.
+                    off += LEFT * budget / 2.0;
+                    tried = self.choose(budget - off)?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        best.map(|best| (best, self.args.tries))
+            .with_context(|| format!("none of {} networks met {budget} ms on the device", self.args.tries))
+            .hint("try more networks with --tries, or look with `host verify` how far the table is off")
+    }
+
+    fn choose(&self, budget: f64) -> anyhow::Result<Tried> {
+        let choice = BudgetChoice::most_probable(&self.found.logits, &self.cost, budget)?;
+        let network = self.space.network(&choice.architecture)?;
+        let prediction = self.table.best_prediction(&network)?;
+        Ok(Tried {
+            choice,
+            predicted: prediction.latency,
+            standard_error: prediction.standard_error,
+            measured: None,
+        })
+    }
+
+    fn measure(&self, device: &DeviceArgs, tried: &mut Tried) -> anyhow::Result<f64> {
+        let asked = Asked {
+            name: "derived".to_owned(),
+            network: self.space.network(&tried.choice.architecture)?,
+            predicted: tried.predicted,
+        };
+        let other = if self.args.force { OtherDevice::Taken } else { OtherDevice::Refused };
+        let measurement = measure(device, &self.table, &[asked], other)?.remove(0);
+        let headline = &measurement.headline;
+        tried.measured = Some([headline.ci_low.0, headline.value.0, headline.ci_high.0]);
+        Ok(headline.value.0)
+    }
+}
+
+impl Tried {
+    fn margin(&self) -> f64 {
+        self.standard_error.map_or(0.0, |error| MARGIN_STANDARD_ERRORS * error.0)
+    }
+}
+
+fn text(derived: &[Derived]) -> String {
+    let mut table = report::table(&[
+        Column::Number("target, ms"),
+        Column::Number("predicted, ms"),
+        Column::Number("measured, ms"),
+        Column::Text("architecture"),
+    ]);
+    for network in derived {
+        let measured = network.measured_ms.map_or("-".to_owned(), |ms| format!("{ms:.3}"));
+        table.add_row([
+            network.target_ms.to_string(),
+            format!("{:.3}", network.predicted_ms),
+            measured,
+            network.file.display().to_string(),
+        ]);
+    }
+    table.to_string()
+}

@@ -1,0 +1,125 @@
+//! `host search`: learns a network for a device and a latency target, in a run's folder.
+
+use std::fs;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, ensure};
+use clap::Args;
+use datasets::Recipe;
+use latency_tables::{EdgeCosts, LatencyTable, file};
+use op_catalog::SearchSpace;
+use runs::{RunFolder, SearchConfig, SearchOptions, images};
+
+use crate::trainer;
+use command_line::hint::WithHint;
+use command_line::{output, resolve};
+
+/// Arguments of `host search`.
+#[derive(Args, Debug)]
+pub(crate) struct SearchArgs {
+    /// The device to search for: it is profiled first
+    #[arg(long, value_name = "NAME", conflicts_with = "table")]
+    device: Option<String>,
+    /// The latency table to search by
+    #[arg(long, value_name = "FILE")]
+    table: Option<PathBuf>,
+    /// Settings; what is said on the command line comes first
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The folder that the run makes
+    #[arg(long, value_name = "FOLDER", required_unless_present = "resume")]
+    out: Option<PathBuf>,
+    /// Go on with the run of this folder; settings are those that it has
+    #[arg(long, value_name = "FOLDER", exclusive = true)]
+    resume: Option<PathBuf>,
+    #[command(flatten)]
+    options: SearchOptions,
+}
+
+/// Runs the command: becomes the trainer once all is ready. Returns only where that fails.
+pub(crate) fn run(args: &SearchArgs) -> anyhow::Result<std::convert::Infallible> {
+    let root = match (&args.resume, &args.out) {
+        (Some(root), _) => {
+            RunFolder::read(root)?;
+            root
+        }
+        (None, Some(root)) => {
+            prepare(args, root)?;
+            root
+        }
+        (None, None) => anyhow::bail!("there is no folder for the run"),
+    };
+    Err(trainer::become_it("search", [root.as_os_str()]))
+}
+
+/// Makes the run's folder, after everything that can be wrong was looked at.
+fn prepare(args: &SearchArgs, root: &Path) -> anyhow::Result<()> {
+    let options = args.options.clone().with_file(args.config.as_deref())?;
+    let profiled = match &args.device {
+        Some(device) => Some(profile(device, options.space.as_deref(), root)?),
+        None => None,
+    };
+    let path = profiled
+        .as_ref()
+        .or(args.table.as_ref())
+        .context("there is neither a device nor a table to search for")
+        .hint("name a device with --device, or a latency table with --table")?;
+    let table = resolve::table(path)?;
+    let space = resolve::space_for(&table, options.space.as_deref())?
+        .context("the table does not say which space it was made for")
+        .hint("name the space with --space")?;
+    let config = settings(options, &space)?;
+    check_target(&config, &space, &table)?;
+    let folder = RunFolder::create(root)?;
+    folder.write(&folder.space(), &toml::to_string_pretty(space.definition())?)?;
+    file::write(&folder.table(), &table)?;
+    // The settings come last: a folder with them is a run.
+    folder.write_config(&config)?;
+    output::note(&format!("the run is in {}", root.display()));
+    Ok(())
+}
+
+fn settings(options: SearchOptions, space: &SearchSpace) -> anyhow::Result<SearchConfig> {
+    let input = images::input(space)?;
+    let data = options.data.as_deref().context("there are no images");
+    let data = data.hint("name them with --data")?;
+    let dataset = images::open(data, input, space.definition().classes)?;
+    options.resolve(Recipe::for_dataset(&dataset, images::target(input)))
+}
+
+/// Refuses a target that no network of the space can have.
+fn check_target(
+    config: &SearchConfig,
+    space: &SearchSpace,
+    table: &LatencyTable,
+) -> anyhow::Result<()> {
+    let costs = EdgeCosts::new(space, table)?;
+    let (least, most) = (costs.cheapest().latency.0, costs.dearest().latency.0);
+    let target = config.target.milliseconds().0;
+    if (least..=most).contains(&target) {
+        return Ok(());
+    }
+    let error = anyhow::anyhow!(
+        "the target is {target} ms, but networks of `{}` are predicted to take from {least:.3} to {most:.3} ms",
+        space.name()
+    );
+    Err(error).hint("choose a target between the two, or a space with smaller or larger networks")
+}
+
+/// Profiles a device into a table beside the run, or goes on with one that was interrupted. Its report is for
+/// people here.
+fn profile(device: &str, space: Option<&str>, root: &Path) -> anyhow::Result<PathBuf> {
+    let table = root.with_extension("table.json");
+    if let Some(parent) = table.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["profile", "--device", device, "--out"]).arg(&table);
+    command.args(space.into_iter().flat_map(|space| ["--space", space]));
+    command.stdout(Stdio::from(std::io::stderr().as_fd().try_clone_to_owned()?));
+    let status = command.status().context("cannot start `host profile`")?;
+    ensure!(status.success(), "`{device}` could not be profiled");
+    Ok(table)
+}

@@ -1,0 +1,43 @@
+//! An execution's name is what a user calls a way to run a network in training.
+
+use std::fmt;
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+/// A way to run a network, as it is named on the command line and in files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExecutionName {
+    /// The fastest of them on this machine
+    Fastest,
+    /// libtorch's kernels, f32, channel by channel
+    Plain,
+    /// libtorch's kernels, f32, the channels last
+    ChannelsLast,
+    /// libtorch's kernels, bf16 by its autocast, the channels last
+    Autocast,
+    /// Fused kernels, maps stored in f32
+    FusedF32,
+    /// Fused kernels, maps stored in bf16
+    FusedBf16,
+}
+
+impl fmt::Display for ExecutionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.to_possible_value();
+        f.pad(value.as_ref().map_or("", |value| value.get_name()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_the_same_on_the_command_line_and_in_files() {
+        for name in ExecutionName::value_variants() {
+            assert_eq!(serde_json::to_value(name).unwrap(), name.to_string());
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! A run's folder has a place for everything that the run leaves behind.
+//!
+//! ```text
+//! config.toml          settings as resolved; what a resumed run reads
+//! space.toml           the search space
+//! table.json           the latency table
+//! metrics.jsonl        a line for each step
+//! checkpoints/         the last two states
+//! logits.json          what a search found
+//! architectures/       what was derived from it
+//! network.json         what a training trained
+//! weights.safetensors  its weights
+//! pictures/            the metrics, drawn
+//! ```
+
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use command_line::hint::WithHint;
+use latency_tables::file;
+use nix::fcntl::{Flock, FlockArg};
+use serde::Serialize;
+
+/// A folder that this process alone writes to, or that it only reads.
+#[derive(Debug)]
+pub struct RunFolder {
+    root: PathBuf,
+    /// Held as long as this process works in the folder.
+    _lock: Option<Flock<File>>,
+}
+
+impl RunFolder {
+    /// A new run, in a folder that is not there yet or is empty.
+    ///
+    /// # Errors
+    /// A folder with anything in it, and one that cannot be made.
+    pub fn create(root: &Path) -> anyhow::Result<Self> {
+        let there = match fs::read_dir(root) {
+            Ok(mut entries) => entries.next().is_some(),
+            Err(error) if error.kind() == ErrorKind::NotFound => false,
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", root.display()));
+            }
+        };
+        if there {
+            let error = anyhow::anyhow!("{} is not empty", root.display());
+            return Err(error).hint("go on with it by --resume, or choose another folder with --out");
+        }
+        fs::create_dir_all(root).with_context(|| format!("cannot make {}", root.display()))?;
+        Self::locked(root)
+    }
+
+    /// A run that goes on.
+    ///
+    /// # Errors
+    /// A folder without a run, or one that another process works in.
+    pub fn resume(root: &Path) -> anyhow::Result<Self> {
+        Self::read(root)?;
+        Self::locked(root)
+    }
+
+    /// A run to read.
+    ///
+    /// # Errors
+    /// A folder without a run.
+    pub fn read(root: &Path) -> anyhow::Result<Self> {
+        let folder = Self { root: root.to_owned(), _lock: None };
+        if folder.config().is_file() {
+            return Ok(folder);
+        }
+        let error = anyhow::anyhow!("{} is no run: it has no config.toml", root.display());
+        Err(error).hint("`host search --out FOLDER` and `host train --out FOLDER` make runs")
+    }
+
+    fn locked(root: &Path) -> anyhow::Result<Self> {
+        let path = root.join(".lock");
+        let file =
+            File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => Ok(Self { root: root.to_owned(), _lock: Some(lock) }),
+            Err((_, error)) => Err(anyhow::Error::new(error)
+                .context(format!("another process works in {}", root.display())))
+            .hint("wait for its end, or stop it"),
+        }
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Settings.
+    pub fn config(&self) -> PathBuf {
+        self.root.join("config.toml")
+    }
+
+    /// The search space.
+    pub fn space(&self) -> PathBuf {
+        self.root.join("space.toml")
+    }
+
+    /// The latency table.
+    pub fn table(&self) -> PathBuf {
+        self.root.join("table.json")
+    }
+
+    /// A line for each step.
+    pub fn metrics(&self) -> PathBuf {
+        self.root.join("metrics.jsonl")
+    }
+
+    /// The last states.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.root.join("checkpoints")
+    }
+
+    /// What a search found.
+    pub fn logits(&self) -> PathBuf {
+        self.root.join("logits.json")
+    }
+
+    /// An architecture that was derived.
+    pub fn architecture(&self, name: &str) -> PathBuf {
+        self.root.join("architectures").join(format!("{name}.json"))
+    }
+
+    /// The network that a training trained.
+    pub fn network(&self) -> PathBuf {
+        self.root.join("network.json")
+    }
+
+    /// Trained weights.
+    pub fn weights(&self) -> PathBuf {
+        self.root.join("weights.safetensors")
+    }
+
+    /// A picture, without its extension.
+    pub fn picture(&self, name: &str) -> PathBuf {
+        self.root.join("pictures").join(name)
+    }
+
+    /// Writes a text in one piece: a reader sees the old one or the new one.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn write(&self, path: &Path, text: &str) -> anyhow::Result<()> {
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)
+                .with_context(|| format!("cannot make {}", parent.display()))?;
+        }
+        Ok(file::write_text(path, text)?)
+    }
+
+    /// Writes settings.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn write_config(&self, config: &impl Serialize) -> anyhow::Result<()> {
+        let text = toml::to_string_pretty(config).context("cannot write the settings as TOML")?;
+        self.write(&self.config(), &text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use command_line::hint;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_with_something_in_it_is_not_written_over() {
+        let parent = tempfile::tempdir().unwrap();
+        let root = parent.path().join("run");
+        drop(RunFolder::create(&root).unwrap());
+        let error = RunFolder::create(&root).unwrap_err();
+        assert!(error.to_string().ends_with("run is not empty"), "{error}");
+        assert!(hint::of(&error).unwrap().contains("--resume"));
+    }
+
+    #[test]
+    fn one_process_works_in_a_run_at_a_time_and_others_may_read_it() {
+        let parent = tempfile::tempdir().unwrap();
+        let root = parent.path().join("run");
+        let folder = RunFolder::create(&root).unwrap();
+        folder.write(&folder.config(), "seed = 1\n").unwrap();
+        let error = RunFolder::resume(&root).unwrap_err();
+        assert!(error.to_string().starts_with("another process works in"), "{error}");
+        assert!(RunFolder::read(&root).is_ok());
+        drop(folder);
+        assert!(RunFolder::resume(&root).is_ok());
+    }
+
+    #[test]
+    fn a_folder_without_settings_is_no_run() {
+        let parent = tempfile::tempdir().unwrap();
+        let error = RunFolder::read(parent.path()).unwrap_err();
+        assert!(error.to_string().contains("is no run"), "{error}");
+    }
+}

@@ -1,0 +1,37 @@
+//! Found logits are the end of a search: what it says of every candidate, for whoever derives networks from it.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context;
+use architecture_search::Logits;
+use serde::{Deserialize, Serialize};
+
+/// The logits of a search that has ended, or the last that a search under way has written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FoundLogits {
+    /// Name of the space.
+    pub space: String,
+    /// Steps of weights behind them.
+    pub steps: u64,
+    /// One number per candidate of every edge.
+    pub logits: Logits,
+}
+
+impl FoundLogits {
+    /// Those in a file.
+    ///
+    /// # Errors
+    /// A file that cannot be read or holds something else.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let text =
+            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        serde_json::from_str(&text).with_context(|| format!("cannot read {}", path.display()))
+    }
+
+    /// Their JSON.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+}

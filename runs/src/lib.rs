@@ -1,0 +1,30 @@
+//! What a search or a training leaves behind: a folder that says all of it, and from which it goes on.
+//!
+//! A [`RunFolder`] has a place for everything. [`SearchConfig`] and [`TrainConfig`] are the settings, as
+//! resolved from [options](SearchOptions) on a command line and in a TOML file. [`MetricsFile`] takes a line for
+//! each step, [`Checkpoints`] keep the last two states, and [`FoundLogits`] is what a search found.
+//! [`pictures`] draws the metrics.
+//!
+//! Nothing here runs a network: programs without libtorch read runs as well.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
+
+pub mod checkpoint;
+pub mod execution_name;
+pub mod folder;
+pub mod found;
+pub mod images;
+pub mod latency_target;
+pub mod metrics;
+pub mod pictures;
+pub mod search_config;
+pub mod train_config;
+
+pub use checkpoint::Checkpoints;
+pub use execution_name::ExecutionName;
+pub use folder::RunFolder;
+pub use found::FoundLogits;
+pub use latency_target::LatencyTarget;
+pub use metrics::{Metric, MetricsFile};
+pub use search_config::{SearchConfig, SearchOptions};
+pub use train_config::{TrainConfig, TrainOptions};

@@ -1,0 +1,366 @@
+//! A search's settings: as options on the command line and in a TOML file, and as resolved from both.
+
+use std::fs;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+use clap::{Args, ValueEnum};
+use command_line::hint::WithHint;
+use datasets::Recipe;
+use serde::{Deserialize, Serialize};
+
+use crate::{ExecutionName, LatencyTarget};
+
+/// How logits learn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
+pub enum Algorithm {
+    /// By the gradient in gates
+    Gradient,
+    /// By the rewards of sampled networks
+    Reinforce,
+}
+
+/// Which candidates take part in a step of logits by gradient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
+pub enum GateModeName {
+    /// Two sampled ones of each edge
+    Two,
+    /// All, their outputs kept
+    Full,
+    /// All, run one after the other
+    FullV2,
+}
+
+/// How the expected latency enters the loss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
+pub enum ObjectiveName {
+    /// A multiplier learnt so that the expected latency becomes the target
+    Target,
+    /// alpha CE (ln E / ln T)^beta, as published
+    MulLog,
+    /// CE + lambda (E - T) / T
+    AddLinear,
+}
+
+/// What a user says of a search. What is not said on the command line is taken from the file of `--config`, and
+/// what is not there either has a default.
+#[derive(Clone, Debug, Default, Args, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub struct SearchOptions {
+    /// Latency that networks shall have on the device, with its unit: 25ms
+    #[arg(long)]
+    pub target: Option<LatencyTarget>,
+    /// The search space: a built-in name or a TOML file [default: that of the table]
+    #[arg(long, value_name = "SPACE")]
+    pub space: Option<String>,
+    /// The images: a folder (docs/data.md), or `synthetic`
+    #[arg(long, value_name = "DATA")]
+    pub data: Option<String>,
+    /// Seed of everything that is drawn [default: 1]
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Threads that compute [default: the cores of this machine]
+    #[arg(long)]
+    pub threads: Option<NonZeroU32>,
+    /// How the network is run [default: fastest]
+    #[arg(long)]
+    pub execution: Option<ExecutionName>,
+    /// Images in a step of weights [default: 64]
+    #[arg(long)]
+    pub batch: Option<NonZeroU32>,
+    /// Epochs of weights alone, before the search [default: 4]
+    #[arg(long, value_name = "EPOCHS")]
+    pub warm_up_epochs: Option<u32>,
+    /// Epochs of the search [default: 12]
+    #[arg(long)]
+    pub epochs: Option<u32>,
+    /// Weight steps in an epoch [default: all images of the part that trains weights]
+    #[arg(long, value_name = "STEPS")]
+    pub steps_per_epoch: Option<NonZeroU32>,
+    /// Learning rate of weights, from which a cosine falls [default: 0.05]
+    #[arg(long, value_name = "RATE")]
+    pub learning_rate: Option<f64>,
+    /// L2 penalty of weights [default: 4e-5]
+    #[arg(long, value_name = "DECAY")]
+    pub weight_decay: Option<f64>,
+    /// Share of the target that goes to all classes alike [default: 0.1]
+    #[arg(long, value_name = "SHARE")]
+    pub label_smoothing: Option<f64>,
+    /// How logits learn [default: gradient]
+    #[arg(long)]
+    pub algorithm: Option<Algorithm>,
+    /// Candidates in a step of logits by gradient [default: full_v2]
+    #[arg(long)]
+    pub gates: Option<GateModeName>,
+    /// How the expected latency enters the loss of a gradient [default: target]
+    #[arg(long)]
+    pub objective: Option<ObjectiveName>,
+    /// lambda of add_linear [default: 0.1]
+    #[arg(long)]
+    pub lambda: Option<f64>,
+    /// Exponent of target / latency in the reward of REINFORCE [default: 0.1]
+    #[arg(long, value_name = "EXPONENT")]
+    pub reward_exponent: Option<f64>,
+    /// Learning rate of logits [default: 0.006]
+    #[arg(long, value_name = "RATE")]
+    pub architecture_learning_rate: Option<f64>,
+    /// Share of the training images that logits learn on [default: 0.2]
+    #[arg(long, value_name = "SHARE")]
+    pub architecture_share: Option<f64>,
+    /// Images in a step of logits [default: as in one of weights; of REINFORCE, four times as many]
+    #[arg(long, value_name = "IMAGES")]
+    pub architecture_batch: Option<NonZeroU32>,
+    /// Weight steps between two of logits [default: 5]
+    #[arg(long, value_name = "STEPS")]
+    pub architecture_every: Option<NonZeroU32>,
+    /// Networks in a step of REINFORCE [default: 10]
+    #[arg(long, value_name = "NETWORKS")]
+    pub samples: Option<NonZeroU32>,
+    /// Weight steps between two checkpoints [default: 200]
+    #[arg(long, value_name = "STEPS")]
+    pub checkpoint_every: Option<NonZeroU32>,
+    /// What is done to images [default: what suits the data]
+    #[arg(skip)]
+    pub recipe: Option<Recipe>,
+}
+
+/// A search's settings, all of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "each field is the option of its name")]
+pub struct SearchConfig {
+    pub target: LatencyTarget,
+    pub data: String,
+    pub seed: u64,
+    pub threads: NonZeroU32,
+    pub execution: ExecutionName,
+    pub batch: NonZeroU32,
+    pub warm_up_epochs: u32,
+    pub epochs: u32,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub steps_per_epoch: Option<NonZeroU32>,
+    pub learning_rate: f64,
+    pub weight_decay: f64,
+    pub label_smoothing: f64,
+    pub algorithm: Algorithm,
+    pub gates: GateModeName,
+    pub objective: ObjectiveName,
+    pub lambda: f64,
+    pub reward_exponent: f64,
+    pub architecture_learning_rate: f64,
+    pub architecture_share: f64,
+    pub architecture_batch: NonZeroU32,
+    pub architecture_every: NonZeroU32,
+    pub samples: NonZeroU32,
+    pub checkpoint_every: NonZeroU32,
+    pub recipe: Recipe,
+}
+
+impl SearchOptions {
+    /// These options, and those of a file where they say nothing.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or has a key that is none.
+    pub fn with_file(self, path: Option<&Path>) -> anyhow::Result<Self> {
+        let Some(path) = path else { return Ok(self) };
+        let text =
+            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let file: Self = toml::from_str(&text)
+            .with_context(|| format!("cannot read {}", path.display()))
+            .hint("its keys are the options of `host search --help`, with _ for -")?;
+        Ok(self.or(file))
+    }
+
+    fn or(self, file: Self) -> Self {
+        Self {
+            target: self.target.or(file.target),
+            space: self.space.or(file.space),
+            data: self.data.or(file.data),
+            seed: self.seed.or(file.seed),
+            threads: self.threads.or(file.threads),
+            execution: self.execution.or(file.execution),
+            batch: self.batch.or(file.batch),
+            warm_up_epochs: self.warm_up_epochs.or(file.warm_up_epochs),
+            epochs: self.epochs.or(file.epochs),
+            steps_per_epoch: self.steps_per_epoch.or(file.steps_per_epoch),
+            learning_rate: self.learning_rate.or(file.learning_rate),
+            weight_decay: self.weight_decay.or(file.weight_decay),
+            label_smoothing: self.label_smoothing.or(file.label_smoothing),
+            algorithm: self.algorithm.or(file.algorithm),
+            gates: self.gates.or(file.gates),
+            objective: self.objective.or(file.objective),
+            lambda: self.lambda.or(file.lambda),
+            reward_exponent: self.reward_exponent.or(file.reward_exponent),
+            architecture_learning_rate: self
+                .architecture_learning_rate
+                .or(file.architecture_learning_rate),
+            architecture_share: self.architecture_share.or(file.architecture_share),
+            architecture_batch: self.architecture_batch.or(file.architecture_batch),
+            architecture_every: self.architecture_every.or(file.architecture_every),
+            samples: self.samples.or(file.samples),
+            checkpoint_every: self.checkpoint_every.or(file.checkpoint_every),
+            recipe: self.recipe.or(file.recipe),
+        }
+    }
+
+    /// All settings, given what suits the images.
+    ///
+    /// # Errors
+    /// No target or no data, and numbers that a search is not defined for, by their names.
+    pub fn resolve(self, suited: Recipe) -> anyhow::Result<SearchConfig> {
+        let number = |given: Option<NonZeroU32>, default: u32| {
+            given.or(NonZeroU32::new(default)).unwrap_or(NonZeroU32::MIN)
+        };
+        let cores = std::thread::available_parallelism().map_or(1, usize::from) as u32;
+        let algorithm = self.algorithm.unwrap_or(Algorithm::Gradient);
+        let batch = number(self.batch, 64);
+        let architecture_batch = match algorithm {
+            Algorithm::Gradient => batch.get(),
+            Algorithm::Reinforce => batch.get().saturating_mul(4),
+        };
+        let config = SearchConfig {
+            target: self
+                .target
+                .context("there is no target")
+                .hint("say which latency networks shall have: --target 25ms")?,
+            data: self.data.context("there are no images").hint("name them with --data")?,
+            seed: self.seed.unwrap_or(1),
+            threads: number(self.threads, cores),
+            execution: self.execution.unwrap_or(ExecutionName::Fastest),
+            batch,
+            warm_up_epochs: self.warm_up_epochs.unwrap_or(4),
+            epochs: self.epochs.unwrap_or(12),
+            steps_per_epoch: self.steps_per_epoch,
+            learning_rate: self.learning_rate.unwrap_or(0.05),
+            weight_decay: self.weight_decay.unwrap_or(4e-5),
+            label_smoothing: self.label_smoothing.unwrap_or(0.1),
+            algorithm,
+            gates: self.gates.unwrap_or(GateModeName::FullV2),
+            objective: self.objective.unwrap_or(ObjectiveName::Target),
+            lambda: self.lambda.unwrap_or(0.1),
+            reward_exponent: self.reward_exponent.unwrap_or(0.1),
+            architecture_learning_rate: self.architecture_learning_rate.unwrap_or(0.006),
+            architecture_share: self.architecture_share.unwrap_or(0.2),
+            architecture_batch: number(self.architecture_batch, architecture_batch),
+            architecture_every: number(self.architecture_every, 5),
+            samples: number(self.samples, 10),
+            checkpoint_every: number(self.checkpoint_every, 200),
+            recipe: self.recipe.unwrap_or(suited),
+        };
+        config.check()?;
+        Ok(config)
+    }
+}
+
+impl SearchConfig {
+    /// Those of a run.
+    ///
+    /// # Errors
+    /// A file that cannot be read or holds something else.
+    pub fn read(path: &PathBuf) -> anyhow::Result<Self> {
+        let text =
+            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let config: Self =
+            toml::from_str(&text).with_context(|| format!("cannot read {}", path.display()))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        let is_rate = |rate: f64| rate.is_finite() && rate > 0.0;
+        for (name, value, is_right, expected) in [
+            ("learning_rate", self.learning_rate, is_rate(self.learning_rate), "above 0"),
+            (
+                "architecture_learning_rate",
+                self.architecture_learning_rate,
+                is_rate(self.architecture_learning_rate),
+                "above 0",
+            ),
+            (
+                "architecture_share",
+                self.architecture_share,
+                self.architecture_share > 0.0 && self.architecture_share < 1.0,
+                "above 0 and below 1",
+            ),
+        ] {
+            ensure!(is_right, "{name} is {value}, but must be {expected}");
+        }
+        ensure!(self.epochs > 0, "epochs is 0, but a search has at least one");
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datasets::ImageShape;
+
+    use super::*;
+
+    fn recipe() -> Recipe {
+        let shape = ImageShape::new(3, 32, 32);
+        Recipe::for_small_images(shape, shape)
+    }
+
+    fn options(text: &str) -> SearchOptions {
+        toml::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn the_command_line_comes_before_the_file_and_the_file_before_defaults() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("search.toml");
+        fs::write(&path, "target = \"8ms\"\ndata = \"images\"\nbatch = 32\nseed = 7\n").unwrap();
+        let given = SearchOptions { seed: Some(3), ..SearchOptions::default() };
+        let config = given.with_file(Some(&path)).unwrap().resolve(recipe()).unwrap();
+        assert_eq!((config.seed, config.batch.get(), config.epochs), (3, 32, 12));
+        assert_eq!(config.target.to_string(), "8ms");
+    }
+
+    #[test]
+    fn settings_that_were_resolved_are_read_again_as_they_were() {
+        let config = options("target = \"8ms\"\ndata = \"images\"").resolve(recipe()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        fs::write(&path, toml::to_string_pretty(&config).unwrap()).unwrap();
+        assert_eq!(SearchConfig::read(&path).unwrap(), config);
+    }
+
+    #[test]
+    fn what_is_missing_or_makes_no_sense_is_named() {
+        for (text, message) in [
+            ("data = \"images\"", "there is no target"),
+            ("target = \"8ms\"", "there are no images"),
+            (
+                "target = \"8ms\"\ndata = \"a\"\narchitecture_share = 1.0",
+                "architecture_share is 1, but must be above 0 and below 1",
+            ),
+            (
+                "target = \"8ms\"\ndata = \"a\"\nlearning_rate = -1.0",
+                "learning_rate is -1, but must be above 0",
+            ),
+            (
+                "target = \"8ms\"\ndata = \"a\"\nepochs = 0",
+                "epochs is 0, but a search has at least one",
+            ),
+        ] {
+            assert_eq!(options(text).resolve(recipe()).unwrap_err().to_string(), message);
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_none_is_refused_by_file_and_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("search.toml");
+        fs::write(&path, "epoch = 3\n").unwrap();
+        let error = SearchOptions::default().with_file(Some(&path)).unwrap_err();
+        let said = format!("{error:#}");
+        assert!(said.contains("search.toml") && said.contains("epoch"), "{said}");
+    }
+}

@@ -1,0 +1,160 @@
+//! A training's settings: as options on the command line and in a TOML file, and as resolved from both.
+
+use std::fs;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+use clap::Args;
+use command_line::hint::WithHint;
+use datasets::Recipe;
+use serde::{Deserialize, Serialize};
+
+use crate::ExecutionName;
+
+/// What a user says of a training. What is not said on the command line is taken from the file of `--config`,
+/// and what is not there either has a default.
+#[derive(Clone, Debug, Default, Args, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainOptions {
+    /// The images: a folder (docs/data.md), or `synthetic`
+    #[arg(long, value_name = "DATA")]
+    pub data: Option<String>,
+    /// Seed of everything that is drawn [default: 1]
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Threads that compute [default: the cores of this machine]
+    #[arg(long)]
+    pub threads: Option<NonZeroU32>,
+    /// How the network is run [default: fastest]
+    #[arg(long)]
+    pub execution: Option<ExecutionName>,
+    /// Images in a step [default: 64]
+    #[arg(long)]
+    pub batch: Option<NonZeroU32>,
+    /// Epochs [default: 20]
+    #[arg(long)]
+    pub epochs: Option<u32>,
+    /// Steps in an epoch [default: all training images]
+    #[arg(long, value_name = "STEPS")]
+    pub steps_per_epoch: Option<NonZeroU32>,
+    /// Learning rate, from which a cosine falls [default: 0.05]
+    #[arg(long, value_name = "RATE")]
+    pub learning_rate: Option<f64>,
+    /// L2 penalty [default: 4e-5]
+    #[arg(long, value_name = "DECAY")]
+    pub weight_decay: Option<f64>,
+    /// Share of the target that goes to all classes alike [default: 0.1]
+    #[arg(long, value_name = "SHARE")]
+    pub label_smoothing: Option<f64>,
+    /// Share of the features before the classifier that a step leaves out [default: 0]
+    #[arg(long, value_name = "SHARE")]
+    pub dropout: Option<f64>,
+    /// Steps between two checkpoints [default: 200]
+    #[arg(long, value_name = "STEPS")]
+    pub checkpoint_every: Option<NonZeroU32>,
+    /// What is done to images [default: what suits the data]
+    #[arg(skip)]
+    pub recipe: Option<Recipe>,
+}
+
+/// A training's settings, all of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "each field is the option of its name")]
+pub struct TrainConfig {
+    pub data: String,
+    pub seed: u64,
+    pub threads: NonZeroU32,
+    pub execution: ExecutionName,
+    pub batch: NonZeroU32,
+    pub epochs: u32,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub steps_per_epoch: Option<NonZeroU32>,
+    pub learning_rate: f64,
+    pub weight_decay: f64,
+    pub label_smoothing: f64,
+    pub dropout: f64,
+    pub checkpoint_every: NonZeroU32,
+    pub recipe: Recipe,
+}
+
+impl TrainOptions {
+    /// These options, and those of a file where they say nothing.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or has a key that is none.
+    pub fn with_file(self, path: Option<&Path>) -> anyhow::Result<Self> {
+        let Some(path) = path else { return Ok(self) };
+        let text =
+            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let file: Self = toml::from_str(&text)
+            .with_context(|| format!("cannot read {}", path.display()))
+            .hint("its keys are the options of `host train --help`, with _ for -")?;
+        Ok(Self {
+            data: self.data.or(file.data),
+            seed: self.seed.or(file.seed),
+            threads: self.threads.or(file.threads),
+            execution: self.execution.or(file.execution),
+            batch: self.batch.or(file.batch),
+            epochs: self.epochs.or(file.epochs),
+            steps_per_epoch: self.steps_per_epoch.or(file.steps_per_epoch),
+            learning_rate: self.learning_rate.or(file.learning_rate),
+            weight_decay: self.weight_decay.or(file.weight_decay),
+            label_smoothing: self.label_smoothing.or(file.label_smoothing),
+            dropout: self.dropout.or(file.dropout),
+            checkpoint_every: self.checkpoint_every.or(file.checkpoint_every),
+            recipe: self.recipe.or(file.recipe),
+        })
+    }
+
+    /// All settings, given what suits the images.
+    ///
+    /// # Errors
+    /// No data, and numbers that a training is not defined for, by their names.
+    pub fn resolve(self, suited: Recipe) -> anyhow::Result<TrainConfig> {
+        let number = |given: Option<NonZeroU32>, default: u32| {
+            given.or(NonZeroU32::new(default)).unwrap_or(NonZeroU32::MIN)
+        };
+        let cores = std::thread::available_parallelism().map_or(1, usize::from) as u32;
+        let config = TrainConfig {
+            data: self.data.context("there are no images").hint("name them with --data")?,
+            seed: self.seed.unwrap_or(1),
+            threads: number(self.threads, cores),
+            execution: self.execution.unwrap_or(ExecutionName::Fastest),
+            batch: number(self.batch, 64),
+            epochs: self.epochs.unwrap_or(20),
+            steps_per_epoch: self.steps_per_epoch,
+            learning_rate: self.learning_rate.unwrap_or(0.05),
+            weight_decay: self.weight_decay.unwrap_or(4e-5),
+            label_smoothing: self.label_smoothing.unwrap_or(0.1),
+            dropout: self.dropout.unwrap_or(0.0),
+            checkpoint_every: number(self.checkpoint_every, 200),
+            recipe: self.recipe.unwrap_or(suited),
+        };
+        config.check()?;
+        Ok(config)
+    }
+}
+
+impl TrainConfig {
+    /// Those of a run.
+    ///
+    /// # Errors
+    /// A file that cannot be read or holds something else.
+    pub fn read(path: &PathBuf) -> anyhow::Result<Self> {
+        let text =
+            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let config: Self =
+            toml::from_str(&text).with_context(|| format!("cannot read {}", path.display()))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        let rate = self.learning_rate;
+        ensure!(rate.is_finite() && rate > 0.0, "learning_rate is {rate}, but must be above 0");
+        ensure!(self.epochs > 0, "epochs is 0, but a training has at least one");
+        Ok(())
+    }
+}

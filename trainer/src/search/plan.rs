@@ -1,0 +1,153 @@
+//! A search's plan is what its settings, its space and its table mean together, checked before anything runs.
+
+use std::fs;
+use std::num::NonZeroU32;
+
+use anyhow::{Context, bail};
+use architecture_search::{
+    AdamSettings, ArchitectureUpdates, CosineSchedule, GateMode, GradientSearch, LinearCost, Logits,
+    Objective, Phase, Plan, Reinforce, ReinforceSearch, SearchCost,
+};
+use command_line::hint::WithHint;
+use command_line::resolve;
+use datasets::{HeldOut, Normalisation, Pipeline, Split};
+use latency_tables::EdgeCosts;
+use op_catalog::{SearchSpace, SpaceDefinition};
+use rand::Rng;
+use runs::search_config::{Algorithm, GateModeName, ObjectiveName};
+use runs::{RunFolder, SearchConfig, images};
+
+use crate::images::Feed;
+use crate::search_state::Learner;
+
+/// alpha and beta of the published objective.
+const MUL_LOG: (f64, f64) = (0.2, 0.3);
+
+/// How slowly the baseline of REINFORCE moves.
+const BASELINE_DECAY: f64 = 0.9;
+
+/// The space of a run.
+pub(crate) fn space(folder: &RunFolder) -> anyhow::Result<SearchSpace> {
+    let path = folder.space();
+    let cannot = || format!("cannot read {}", path.display());
+    let text = fs::read_to_string(&path).with_context(cannot)?;
+    SpaceDefinition::from_toml(&text)
+        .and_then(|definition| definition.build())
+        .with_context(cannot)
+}
+
+/// The cost of the run's table, in milliseconds.
+pub(crate) fn cost(folder: &RunFolder, space: &SearchSpace) -> anyhow::Result<SearchCost> {
+    let table = resolve::table(&folder.table())?;
+    Ok(SearchCost::from(LinearCost::latency_ms(&EdgeCosts::new(space, &table)?)?))
+}
+
+/// The images that weights and logits learn on.
+pub(crate) fn feeds(config: &SearchConfig, space: &SearchSpace) -> anyhow::Result<(Feed, Feed)> {
+    let input = images::input(space)?;
+    let dataset = images::open(&config.data, input, space.definition().classes)?;
+    let training = dataset.images(Split::Training);
+    let normalisation = Normalisation::of(training, config.seed)?;
+    let target = images::target(input);
+    let parts = training.hold_out(HeldOut::Share(config.architecture_share), config.seed)?;
+    let feed = |images, batch: NonZeroU32, seed| {
+        let pipeline =
+            Pipeline::training(&config.recipe.augmentation, &normalisation, target)?;
+        Feed::training(images, pipeline, batch.get(), seed)
+    };
+    Ok((
+        feed(parts.weights, config.batch, config.seed)?,
+        feed(parts.architecture, config.architecture_batch, config.seed.wrapping_add(1))?,
+    ))
+}
+
+/// The steps, given how many an epoch of all images has.
+pub(crate) fn plan(config: &SearchConfig, steps_per_epoch: u32) -> anyhow::Result<Plan> {
+    let steps = config.steps_per_epoch.map_or(steps_per_epoch, NonZeroU32::get);
+    let Some(batches_per_epoch) = NonZeroU32::new(steps) else {
+        bail!("there are fewer images than a batch has, {}", config.batch);
+    };
+    let updates = match config.algorithm {
+        Algorithm::Gradient => {
+            ArchitectureUpdates::Gradient { weight_steps: config.architecture_every }
+        }
+        Algorithm::Reinforce => ArchitectureUpdates::Reinforce {
+            updates_per_epoch: NonZeroU32::new(steps / config.architecture_every)
+                .unwrap_or(NonZeroU32::MIN),
+            samples_per_update: config.samples,
+        },
+    };
+    Ok(Plan {
+        warm_up_epochs: config.warm_up_epochs,
+        search_epochs: config.epochs,
+        batches_per_epoch,
+        updates,
+    })
+}
+
+/// The learning rates of warm-up and search. The published search begins with half of what its warm-up begins with.
+pub(crate) fn rates(config: &SearchConfig, plan: Plan) -> anyhow::Result<[CosineSchedule; 2]> {
+    Ok([
+        CosineSchedule::new(config.learning_rate, plan.weight_steps(Phase::WarmUp).max(1))?,
+        CosineSchedule::new(config.learning_rate / 2.0, plan.weight_steps(Phase::Search))?,
+    ])
+}
+
+/// What is to learn the logits, from the beginning.
+pub(crate) fn learner<R: Rng>(
+    config: &SearchConfig,
+    space: &SearchSpace,
+    cost: &SearchCost,
+    random: &mut R,
+) -> anyhow::Result<Learner> {
+    check_target(config, cost)?;
+    let logits = Logits::random(space, random);
+    let settings = AdamSettings {
+        learning_rate: config.architecture_learning_rate,
+        ..AdamSettings::PUBLISHED
+    };
+    Ok(match config.algorithm {
+        Algorithm::Gradient => Learner::Gradient(GradientSearch::new(
+            gate_mode(config.gates),
+            logits,
+            settings,
+            objective(config)?,
+            cost,
+        )?),
+        Algorithm::Reinforce => {
+            let estimator = Reinforce::new(BASELINE_DECAY)?;
+            Learner::Reinforce(ReinforceSearch::new(logits, settings, estimator)?)
+        }
+    })
+}
+
+fn check_target(config: &SearchConfig, cost: &SearchCost) -> anyhow::Result<()> {
+    let (target, range) = (config.target.milliseconds().0, cost.range());
+    if (range.least..=range.most).contains(&target) {
+        return Ok(());
+    }
+    let error = anyhow::anyhow!(
+        "the target is {} but the networks of the space are predicted to take from {:.3} to {:.3} ms",
+        config.target,
+        range.least,
+        range.most
+    );
+    Err(error).hint("choose a target between the two, or a space with smaller or larger networks")
+}
+
+fn gate_mode(name: GateModeName) -> GateMode {
+    match name {
+        GateModeName::Two => GateMode::Two,
+        GateModeName::Full => GateMode::Full,
+        GateModeName::FullV2 => GateMode::FullV2,
+    }
+}
+
+fn objective(config: &SearchConfig) -> anyhow::Result<Objective> {
+    let target = config.target.milliseconds().0;
+    Ok(match config.objective {
+        ObjectiveName::Target => Objective::target(target)?,
+        ObjectiveName::MulLog => Objective::mul_log(target, MUL_LOG.0, MUL_LOG.1)?,
+        ObjectiveName::AddLinear => Objective::add_linear(target, config.lambda)?,
+    })
+}
