@@ -14,7 +14,9 @@ use crate::hint::WithHint;
 /// A network with the name to show for it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NamedNetwork {
+    /// The name.
     pub name: String,
+    /// The network.
     pub network: Network,
 }
 

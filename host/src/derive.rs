@@ -125,7 +125,8 @@ impl<'a> Deriving<'a> {
         let found = FoundLogits::read(&folder.logits())
             .hint("the search has not ended: `host search --resume` goes on with it")?;
         ensure!(
-            found.logits.values().choice_counts() == space.edges().map(<[_]>::len).collect::<Vec<_>>(),
+            found.logits.values().choice_counts()
+                == space.edges().map(<[_]>::len).collect::<Vec<_>>(),
             "{} is not of the space `{}`",
             folder.logits().display(),
             space.name()
@@ -193,11 +194,15 @@ impl<'a> Deriving<'a> {
                 "try {tries}: predicted {:.3} ms, measured {median:.3} ms, budget {budget} ms",
                 tried.predicted.0
             ));
-            let is_better = best.as_ref().is_none_or(|best| {
-                best.choice.log_probability < tried.choice.log_probability
-            });
+            let is_better = best
+                .as_ref()
+                .is_none_or(|best| best.choice.log_probability < tried.choice.log_probability);
             // Above the budget, predictions of such networks are off by this at least.
-            off = if median > budget { off.max(median - tried.predicted.0) } else { median - tried.predicted.0 };
+            off = if median > budget {
+                off.max(median - tried.predicted.0)
+            } else {
+                median - tried.predicted.0
+            };
             if median <= budget && is_better {
                 best = Some(tried.clone());
             }

@@ -4,7 +4,7 @@
 use anyhow::Context;
 use latency_tables::{LatencyTable, NetworkRow, RowStatistic};
 use op_catalog::wire::{
-    DeviceInfo, Item, JobRequest, MeasuringProtocol, Measurement, PROTOCOL_VERSION, Row,
+    DeviceInfo, Item, JobRequest, Measurement, MeasuringProtocol, PROTOCOL_VERSION, Row,
     VisitStatistic,
 };
 use op_catalog::{Milliseconds, Network};
@@ -90,10 +90,8 @@ fn request(table: &LatencyTable, networks: &[Asked]) -> anyhow::Result<JobReques
     let context = &table.context;
     let unknown = |what: &str| format!("the table does not say its {what}");
     let protocol = context.protocol.clone().with_context(|| unknown("protocol"))?;
-    let item = |asked: &Asked| Item {
-        id: asked.name.clone(),
-        blocks: asked.network.blocks().to_vec(),
-    };
+    let item =
+        |asked: &Asked| Item { id: asked.name.clone(), blocks: asked.network.blocks().to_vec() };
     Ok(JobRequest {
         protocol_version: PROTOCOL_VERSION,
         label: fresh_label(),

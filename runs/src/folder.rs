@@ -46,7 +46,8 @@ impl RunFolder {
         };
         if there {
             let error = anyhow::anyhow!("{} is not empty", root.display());
-            return Err(error).hint("go on with it by --resume, or choose another folder with --out");
+            return Err(error)
+                .hint("go on with it by --resume, or choose another folder with --out");
         }
         fs::create_dir_all(root).with_context(|| format!("cannot make {}", root.display()))?;
         Self::locked(root)

@@ -10,6 +10,9 @@ use op_catalog::{FeatureMap, SearchSpace};
 /// The name of the set that is drawn and not read.
 pub const SYNTHETIC: &str = "synthetic";
 
+/// How many images it has to train on, and to test on.
+const SYNTHETIC_IMAGES: [u32; 2] = [20_000, 4_000];
+
 /// By how much images may be smaller than the network's, each way, to be given a border: 28 pixels become 32.
 const LARGEST_BORDER: f64 = 0.2;
 
@@ -38,8 +41,7 @@ pub fn input(space: &SearchSpace) -> anyhow::Result<FeatureMap> {
 pub fn open(data: &str, input: FeatureMap, classes: u32) -> anyhow::Result<Dataset> {
     let target = target(input);
     if data == SYNTHETIC {
-        let set = SyntheticSet { classes: classes as usize, shape: target, ..SyntheticSet::default() };
-        return Ok(Dataset::synthetic(&set)?);
+        return Ok(Dataset::synthetic(&synthetic(target, classes)?)?);
     }
     let dataset = Dataset::open(Path::new(data)).with_context(|| format!("the images `{data}`"))?;
     let found = dataset.classes().len();
@@ -51,14 +53,19 @@ pub fn open(data: &str, input: FeatureMap, classes: u32) -> anyhow::Result<Datas
     Ok(dataset)
 }
 
+/// The set that is drawn for a network.
+fn synthetic(shape: ImageShape, classes: u32) -> anyhow::Result<SyntheticSet> {
+    let classes = u16::try_from(classes).context("the number of classes")?;
+    let [training_images, test_images] = SYNTHETIC_IMAGES;
+    Ok(SyntheticSet { classes, shape, training_images, test_images, noise: 0.2, seed: 1 })
+}
+
 fn ensure_classes(dataset: &Dataset, found: usize, classes: u32) -> anyhow::Result<()> {
     if found == classes as usize {
         return Ok(());
     }
-    let error = anyhow::anyhow!(
-        "{} has {found} classes, but the network has {classes}",
-        dataset.name()
-    );
+    let error =
+        anyhow::anyhow!("{} has {found} classes, but the network has {classes}", dataset.name());
     Err(error).hint(format!("write `classes = {found}` into the space's TOML file, and profile it"))
 }
 
@@ -99,10 +106,12 @@ mod tests {
 
     #[test]
     fn other_classes_or_much_smaller_images_are_refused_with_the_numbers() {
-        let set = Dataset::synthetic(&SyntheticSet::default()).unwrap();
+        let set = open(SYNTHETIC, input(16), 4).unwrap();
         let found = set.classes().len();
         let error = ensure_classes(&set, found, 7).unwrap_err();
-        assert!(error.to_string().ends_with(&format!("has {found} classes, but the network has 7")));
+        assert!(
+            error.to_string().ends_with(&format!("has {found} classes, but the network has 7"))
+        );
         assert!(hint::of(&error).unwrap().contains(&format!("classes = {found}")));
         let small = ImageShape::new(1, 28, 28);
         assert!(ensure_size(&set, small, target(input(32))).is_ok());

@@ -26,7 +26,9 @@ impl FromStr for LatencyTarget {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || {
-            format!("`{text}` is not a latency: write a number above 0 and its unit, such as `25ms`")
+            format!(
+                "`{text}` is not a latency: write a number above 0 and its unit, such as `25ms`"
+            )
         };
         let (unit, factor) =
             UNITS.into_iter().find(|(unit, _)| text.ends_with(unit)).ok_or_else(wrong)?;

@@ -129,7 +129,8 @@ fn accuracy_panel(metrics: &[Metric]) -> Panel {
 fn is_search(metric: &Metric) -> bool {
     matches!(
         metric,
-        Metric::Epoch { phase: Some(Phase::WarmUp | Phase::Search), .. } | Metric::Architecture { .. }
+        Metric::Epoch { phase: Some(Phase::WarmUp | Phase::Search), .. }
+            | Metric::Architecture { .. }
     )
 }
 

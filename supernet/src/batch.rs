@@ -64,7 +64,9 @@ pub fn accuracy(scores: &Tensor, labels: &Tensor, among: i64) -> Result<f64, Sup
     tch::no_grad(|| {
         let (_, best) = scores.f_topk(among, 1, true, true)?;
         let right = best.f_eq_tensor(&labels.f_view([-1, 1])?)?;
-        Ok(f64::try_from(right.f_any_dim(1, false)?.f_to_kind(Kind::Double)?.f_mean(Kind::Double)?)?)
+        Ok(f64::try_from(
+            right.f_any_dim(1, false)?.f_to_kind(Kind::Double)?.f_mean(Kind::Double)?,
+        )?)
     })
 }
 

@@ -89,7 +89,8 @@ impl SingleNetwork {
 
     /// The variables that training changes.
     pub(crate) fn trainable(&self) -> Vec<Variable> {
-        let variable = |(name, tensor): (String, &Tensor)| Variable { name, tensor: tensor.shallow_clone() };
+        let variable =
+            |(name, tensor): (String, &Tensor)| Variable { name, tensor: tensor.shallow_clone() };
         self.layers.trainable().map(variable).collect()
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::loss_bench::LossArgs;
 use crate::step_bench::StepArgs;
 
 /// The commands of `host` that run libtorch.
@@ -30,6 +31,8 @@ pub(crate) enum Command {
 pub(crate) enum BenchCommand {
     /// Time the steps of a search and count the bytes that their tensors hold
     Step(StepArgs),
+    /// Train in several executions on the same images, and compare their losses
+    Losses(LossArgs),
 }
 
 #[cfg(test)]

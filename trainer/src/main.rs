@@ -4,6 +4,7 @@
 mod cli;
 mod execution;
 mod images;
+mod loss_bench;
 mod progress;
 mod randomness;
 mod search;
@@ -38,5 +39,6 @@ fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Search { run } => search::run(run),
         Command::Bench(BenchCommand::Step(args)) => step_bench::run(args),
+        Command::Bench(BenchCommand::Losses(args)) => loss_bench::run(args),
     }
 }

@@ -6,9 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context;
-use architecture_search::{
-    Action, CosineSchedule, Episode, Phase, Plan, Reward, SearchCost, Step,
-};
+use architecture_search::{Action, CosineSchedule, Episode, Phase, Reward, SearchCost, Step};
 use command_line::hint::WithHint;
 use command_line::output;
 use op_catalog::{Architecture, SearchSpace};
@@ -120,7 +118,11 @@ impl Search {
             Action::Weights => "weights",
             Action::Architecture => "logits",
         };
-        format!("step {} ({trained}, epoch {} of {phase})", self.state.alternation.weight_steps(), step.epoch + 1)
+        format!(
+            "step {} ({trained}, epoch {} of {phase})",
+            self.state.alternation.weight_steps(),
+            step.epoch + 1
+        )
     }
 
     fn make(&mut self, step: Step, progress: &mut Progress) -> anyhow::Result<()> {
@@ -274,11 +276,7 @@ impl Search {
 }
 
 /// Loss in nats and accuracy along a path, by the batch's own statistics, without a trace.
-fn look(
-    net: &Supernet,
-    batch: &Batch,
-    path: &Architecture,
-) -> Result<(f64, f64), SupernetError> {
+fn look(net: &Supernet, batch: &Batch, path: &Architecture) -> Result<(f64, f64), SupernetError> {
     tch::no_grad(|| {
         let scores = net.scores(&batch.images, path, Mode::BatchStatistics)?;
         let loss = cross_entropy(&scores, &batch.labels, LabelSmoothing::NONE)?;
@@ -294,4 +292,3 @@ fn look(
 fn names(space: &SearchSpace) -> Vec<Vec<String>> {
     space.edges().map(|edge| edge.iter().map(|placed| placed.op().to_string()).collect()).collect()
 }
-

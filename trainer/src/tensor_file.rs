@@ -38,9 +38,9 @@ pub(crate) fn write_variables(path: &Path, store: &VarStore) -> anyhow::Result<(
 pub(crate) fn load_variables(path: &Path, store: &VarStore) -> anyhow::Result<()> {
     let mut tensors = read(path)?;
     for (name, variable) in store.variables() {
-        let tensor = tensors
-            .remove(&name)
-            .with_context(|| format!("{} has no `{name}`: it is of another network", path.display()))?;
+        let tensor = tensors.remove(&name).with_context(|| {
+            format!("{} has no `{name}`: it is of another network", path.display())
+        })?;
         let (found, expected) = (tensor.size(), variable.size());
         ensure!(
             found == expected && tensor.kind() == Kind::Float,

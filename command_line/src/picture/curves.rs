@@ -168,7 +168,11 @@ mod tests {
         let curve = Curve { name: "fused".to_owned(), points };
         let levels = vec![("target".to_owned(), 2.5)];
         let panel = Panel { up: "loss, nats".to_owned(), curves: vec![curve], levels };
-        Curves { title: "A run".to_owned(), across: "step".to_owned(), panels: vec![panel.clone(), panel] }
+        Curves {
+            title: "A run".to_owned(),
+            across: "step".to_owned(),
+            panels: vec![panel.clone(), panel],
+        }
     }
 
     #[test]

@@ -84,7 +84,8 @@ impl Choices {
         area.draw(&Rectangle::new(box_of, FAINT.filled()))?;
         let count = self.epochs.len();
         for (index, probabilities) in self.epochs.iter().enumerate() {
-            let x = |index: usize| left + (width as f64 * index as f64 / count as f64).round() as i32;
+            let x =
+                |index: usize| left + (width as f64 * index as f64 / count as f64).round() as i32;
             let mut sum = 0.0;
             let of_edge = probabilities.get(edge).map(Vec::as_slice).unwrap_or_default();
             for (name, probability) in self.candidates[edge].iter().zip(of_edge) {

@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 
 use anyhow::{Context, bail};
 use architecture_search::{
-    AdamSettings, ArchitectureUpdates, CosineSchedule, GateMode, GradientSearch, LinearCost, Logits,
-    Objective, Phase, Plan, Reinforce, ReinforceSearch, SearchCost,
+    AdamSettings, ArchitectureUpdates, CosineSchedule, GateMode, GradientSearch, LinearCost,
+    Logits, Objective, Phase, Plan, Reinforce, ReinforceSearch, SearchCost,
 };
 use command_line::hint::WithHint;
 use command_line::resolve;
@@ -31,9 +31,7 @@ pub(crate) fn space(folder: &RunFolder) -> anyhow::Result<SearchSpace> {
     let path = folder.space();
     let cannot = || format!("cannot read {}", path.display());
     let text = fs::read_to_string(&path).with_context(cannot)?;
-    SpaceDefinition::from_toml(&text)
-        .and_then(|definition| definition.build())
-        .with_context(cannot)
+    SpaceDefinition::from_toml(&text).and_then(|definition| definition.build()).with_context(cannot)
 }
 
 /// The cost of the run's table, in milliseconds.
@@ -51,8 +49,7 @@ pub(crate) fn feeds(config: &SearchConfig, space: &SearchSpace) -> anyhow::Resul
     let target = images::target(input);
     let parts = training.hold_out(HeldOut::Share(config.architecture_share), config.seed)?;
     let feed = |images, batch: NonZeroU32, seed| {
-        let pipeline =
-            Pipeline::training(&config.recipe.augmentation, &normalisation, target)?;
+        let pipeline = Pipeline::training(&config.recipe.augmentation, &normalisation, target)?;
         Feed::training(images, pipeline, batch.get(), seed)
     };
     Ok((
