@@ -5,12 +5,13 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 /// One file per noun; each has a Rust module of its name.
-const SOURCES: [&str; 10] = [
+const SOURCES: [&str; 11] = [
     "allocations",
     "autocast",
     "convolution",
     "cuda",
     "frozen",
+    "inner_product",
     "library",
     "memory",
     "memory_format",
@@ -20,7 +21,7 @@ const SOURCES: [&str; 10] = [
 
 /// The files that are compiled for processors with AVX-512 and its bf16, whatever the program is for:
 /// they are entered only where `kernels/available.cpp` finds these.
-const KERNELS: [&str; 4] = ["depthwise", "normalise", "patches", "pointwise"];
+const KERNELS: [&str; 5] = ["depthwise", "inner_product", "normalise", "patches", "pointwise"];
 
 /// What these files may use.
 const KERNEL_FLAGS: [&str; 8] = [

@@ -2,12 +2,14 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::baseline::BaselineArgs;
 use crate::derive::DeriveArgs;
 use crate::devices::DevicesCommand;
 use crate::predict::PredictArgs;
 use crate::profile::ProfileArgs;
 use crate::search::SearchArgs;
 use crate::table_commands::TableCommand;
+use crate::train::TrainArgs;
 use crate::trainer::TrainerArgs;
 use crate::verify::VerifyArgs;
 
@@ -43,6 +45,14 @@ pub(crate) enum Command {
     Search(Box<SearchArgs>),
     /// Choose networks from a search for latency budgets, and measure them
     Derive(DeriveArgs),
+    /// Train a network
+    Train(Box<TrainArgs>),
+    /// Say how well a trained network does on test images
+    Eval(TrainerArgs),
+    /// Write a trained network for other programs
+    Export(TrainerArgs),
+    /// Make a MobileNetV2-style network of a latency, to compare with
+    Baseline(BaselineArgs),
     /// Time what a search is made of
     Bench(TrainerArgs),
 }
@@ -70,15 +80,19 @@ mod tests {
         Usage: host [OPTIONS] <COMMAND>
 
         Commands:
-          devices  Keep the list of devices, and look at how well one can measure
-          profile  Measure every operation of a search space on a device and write a latency table
-          predict  Predict the latency of a network from a table
-          verify   Measure whole networks on the device and compare them with what a table predicts
-          table    Look at, compare, import and export latency tables
-          search   Learn a network for a device and a latency target
-          derive   Choose networks from a search for latency budgets, and measure them
-          bench    Time what a search is made of
-          help     Print this message or the help of the given subcommand(s)
+          devices   Keep the list of devices, and look at how well one can measure
+          profile   Measure every operation of a search space on a device and write a latency table
+          predict   Predict the latency of a network from a table
+          verify    Measure whole networks on the device and compare them with what a table predicts
+          table     Look at, compare, import and export latency tables
+          search    Learn a network for a device and a latency target
+          derive    Choose networks from a search for latency budgets, and measure them
+          train     Train a network
+          eval      Say how well a trained network does on test images
+          export    Write a trained network for other programs
+          baseline  Make a MobileNetV2-style network of a latency, to compare with
+          bench     Time what a search is made of
+          help      Print this message or the help of the given subcommand(s)
 
         Options:
           -v, --verbose...

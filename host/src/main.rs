@@ -6,6 +6,7 @@
 //! [`connection`] finds the device: one of the [`registry`], or an agent that [`local_agent`] starts.
 
 mod agent_client;
+mod baseline;
 mod cli;
 mod connection;
 mod derive;
@@ -22,6 +23,7 @@ mod report;
 mod runtime_name;
 mod search;
 mod table_commands;
+mod train;
 mod trainer;
 mod verify;
 
@@ -56,6 +58,10 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Table(command) => table_commands::run(command),
         Command::Search(args) => search::run(args).map(|never| match never {}),
         Command::Derive(args) => derive::run(args),
+        Command::Train(args) => train::run(args).map(|never| match never {}),
+        Command::Baseline(args) => baseline::run(args),
+        Command::Eval(args) => Err(trainer::become_it("eval", args.arguments())),
+        Command::Export(args) => Err(trainer::become_it("export", args.arguments())),
         Command::Bench(args) => Err(trainer::become_it("bench", args.arguments())),
     }
 }

@@ -10,6 +10,7 @@
 //! architectures/       what was derived from it
 //! network.json         what a training trained
 //! weights.safetensors  its weights
+//! result.json          how well it does
 //! pictures/            the metrics, drawn
 //! ```
 
@@ -135,6 +136,11 @@ impl RunFolder {
     /// Trained weights.
     pub fn weights(&self) -> PathBuf {
         self.root.join("weights.safetensors")
+    }
+
+    /// How well the network that was trained does.
+    pub fn result(&self) -> PathBuf {
+        self.root.join("result.json")
     }
 
     /// A picture, without its extension.

@@ -17,6 +17,7 @@ pub mod images;
 pub mod latency_target;
 pub mod metrics;
 pub mod pictures;
+pub mod result;
 pub mod search_config;
 pub mod train_config;
 
@@ -26,5 +27,6 @@ pub use folder::RunFolder;
 pub use found::FoundLogits;
 pub use latency_target::LatencyTarget;
 pub use metrics::{Metric, MetricsFile};
+pub use result::{Accuracy, TrainResult};
 pub use search_config::{SearchConfig, SearchOptions};
 pub use train_config::{TrainConfig, TrainOptions};

@@ -50,6 +50,9 @@ pub struct TrainOptions {
     /// Share of the features before the classifier that a step leaves out [default: 0]
     #[arg(long, value_name = "SHARE")]
     pub dropout: Option<f64>,
+    /// The run of a search whose weights are to be trained on [default: random weights]
+    #[arg(long, value_name = "RUN")]
+    pub supernet: Option<PathBuf>,
     /// Steps between two checkpoints [default: 200]
     #[arg(long, value_name = "STEPS")]
     pub checkpoint_every: Option<NonZeroU32>,
@@ -75,6 +78,8 @@ pub struct TrainConfig {
     pub weight_decay: f64,
     pub label_smoothing: f64,
     pub dropout: f64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub supernet: Option<PathBuf>,
     pub checkpoint_every: NonZeroU32,
     pub recipe: Recipe,
 }
@@ -103,6 +108,7 @@ impl TrainOptions {
             weight_decay: self.weight_decay.or(file.weight_decay),
             label_smoothing: self.label_smoothing.or(file.label_smoothing),
             dropout: self.dropout.or(file.dropout),
+            supernet: self.supernet.or(file.supernet),
             checkpoint_every: self.checkpoint_every.or(file.checkpoint_every),
             recipe: self.recipe.or(file.recipe),
         })
@@ -129,6 +135,7 @@ impl TrainOptions {
             weight_decay: self.weight_decay.unwrap_or(4e-5),
             label_smoothing: self.label_smoothing.unwrap_or(0.1),
             dropout: self.dropout.unwrap_or(0.0),
+            supernet: self.supernet,
             checkpoint_every: number(self.checkpoint_every, 200),
             recipe: self.recipe.unwrap_or(suited),
         };

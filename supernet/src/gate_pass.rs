@@ -5,8 +5,9 @@
 //! candidates as well, where `o_k(x)` is the whole candidate, its shortcut included: of `zero`, that is x.
 
 use architecture_search::{EdgeGates, EdgeValues, GateMode, Gates};
-use tch::{Kind, Tensor};
+use tch::Tensor;
 use torch_layers::{Layers, Mode};
+use torch_shim::inner_product;
 
 use crate::batch::{cross_entropy, finite};
 use crate::net::{SlotLayers, run};
@@ -194,11 +195,4 @@ impl Supernet {
         })?;
         cross_entropy(&scores, &batch.labels, LabelSmoothing::NONE)
     }
-}
-
-/// `<a, b>` over maps of one shape, summed in 32 bits at least.
-fn inner_product(a: &Tensor, b: &Tensor) -> Result<f64, SupernetError> {
-    let a = a.f_to_kind(Kind::Float)?;
-    let product = a.f_mul(&b.f_to_kind(Kind::Float)?)?;
-    Ok(f64::try_from(product.f_sum(Kind::Double)?)?)
 }

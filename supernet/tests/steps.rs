@@ -8,7 +8,10 @@ use architecture_search::{EdgeValues, GateMode, Gates, Logits};
 use op_catalog::{Architecture, SearchSpace, SpaceDefinition};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use supernet::{Batch, Execution, LabelSmoothing, Sgd, SgdSettings, Storage, Supernet, WeightStep};
+use supernet::{
+    Batch, Execution, LabelSmoothing, Sgd, SgdSettings, SingleNetwork, Storage, Supernet,
+    WeightStep, accuracy,
+};
 use tch::nn::OptimizerConfig;
 use tch::{Device, Kind, Tensor};
 use torch_layers::{Layers, Mode};
@@ -182,7 +185,7 @@ fn the_same_seed_gives_the_same_steps() {
         let losses: Vec<f64> = (1_i64..4)
             .map(|seed| {
                 let gates = gates(&net, GateMode::Single, seed.unsigned_abs());
-                step.run(&net, &batch(&net, 4, seed), &gates.architecture(), 0.05).unwrap()
+                step.run(&net, &batch(&net, 4, seed), &gates.architecture(), 0.05).unwrap().loss
             })
             .collect();
         let pass = net.gate_pass(&batch(&net, 4, 9), &gates(&net, GateMode::FullV2, 9)).unwrap();
@@ -190,6 +193,74 @@ fn the_same_seed_gives_the_same_steps() {
     };
     tch::set_num_threads(1);
     assert_eq!(run(), run());
+}
+
+#[test]
+fn a_network_taken_out_of_a_supernet_computes_what_its_path_does() {
+    let net = net(Execution::Plain);
+    let architecture = net.space().sample(&mut ChaCha8Rng::seed_from_u64(4));
+    let images = batch(&net, 3, 2).images;
+    let alone = net.extract(&architecture).unwrap();
+    assert_eq!(alone.network(), &net.space().network(&architecture).unwrap());
+    for mode in [Mode::BatchStatistics, Mode::Evaluate] {
+        let path = net.scores(&images, &architecture, mode).unwrap();
+        let found = alone.scores(&images, mode).unwrap();
+        assert!(path.equal(&found), "{mode:?}");
+    }
+}
+
+#[test]
+fn a_network_that_is_trained_alone_learns_as_its_path_would() {
+    let net = net(Execution::Plain);
+    let architecture = net.space().sample(&mut ChaCha8Rng::seed_from_u64(4));
+    let alone: SingleNetwork = net.extract(&architecture).unwrap();
+    let (mut of_path, mut of_network) = (step(), step());
+    for seed in 1..4 {
+        let batch = batch(&net, 8, seed);
+        let path = of_path.run(&net, &batch, &architecture, 0.05).unwrap();
+        assert_eq!(path, of_network.run_alone(&alone, &batch, 0.05).unwrap());
+    }
+}
+
+#[test]
+fn an_optimizer_with_its_velocities_goes_on_where_it_was() {
+    let net = net(Execution::Plain);
+    let architecture = all(&net, 0);
+    let mut whole = step();
+    whole.run(&net, &batch(&net, 4, 1), &architecture, 0.05).unwrap();
+    let other = net.extract(&architecture).unwrap();
+    let weights = |tensor: &Tensor| Vec::<f32>::try_from(tensor.flatten(0, -1)).unwrap();
+    let velocities = whole.optimizer.velocities();
+    let copies = velocities.iter().map(|(name, tensor)| (name.clone(), tensor.copy())).collect();
+    let mut parts = WeightStep {
+        optimizer: Sgd::with_velocities(SgdSettings::PUBLISHED, copies).unwrap(),
+        smoothing: LabelSmoothing::PUBLISHED,
+    };
+    let names: Vec<String> = velocities.keys().cloned().collect();
+    whole.run(&net, &batch(&net, 4, 2), &architecture, 0.05).unwrap();
+    let after: Vec<Vec<f32>> =
+        names.iter().map(|name| weights(&net.variables().variables()[name])).collect();
+    // Back to before the second step.
+    let before = other.variables().variables();
+    for (name, variable) in net.path_variables(&architecture).unwrap() {
+        let (slot, rest) = name.split_once('.').unwrap();
+        let rest = rest.strip_prefix("choice0.").unwrap_or(rest);
+        let part = rest.strip_prefix("op.").unwrap_or(rest);
+        let own = &before[&format!("blocks.{}.{part}", slot.strip_prefix("slot").unwrap())];
+        tch::no_grad(|| variable.shallow_clone().copy_(own));
+    }
+    parts.run(&net, &batch(&net, 4, 2), &architecture, 0.05).unwrap();
+    for (name, after) in names.iter().zip(after) {
+        assert_eq!(weights(&net.variables().variables()[name]), after, "{name}");
+    }
+}
+
+#[test]
+fn accuracy_counts_classes_among_the_highest_scores() {
+    let scores = Tensor::from_slice2(&[[0.1_f32, 0.9, 0.5], [0.8, 0.1, 0.3]]);
+    let labels = Tensor::from_slice(&[2_i64, 0]);
+    let shares = [1, 2].map(|among| accuracy(&scores, &labels, among).unwrap());
+    assert_eq!(shares, [0.5, 1.0]);
 }
 
 #[test]

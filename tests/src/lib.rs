@@ -1,5 +1,8 @@
 //! Fixtures of the tests that cross crates: real agents and hosts, started as a user would.
 
+mod exported;
+mod pictures;
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -9,6 +12,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use op_catalog::Milliseconds;
 use op_catalog::wire::{Item, JobRequest, MeasuringProtocol, PROTOCOL_VERSION, Precision, Runtime};
+
+pub use exported::tract_scores;
+pub use pictures::grey_png;
 
 /// How long anything may take before a test gives up.
 pub const PATIENCE: Duration = Duration::from_secs(90);

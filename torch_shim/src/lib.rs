@@ -9,6 +9,7 @@
 //! - [`pointwise`] and [`depthwise`] are convolutions that take a [`NormalisedMap`] and give a
 //!   [`MapWithMoments`]: what training on a CPU needs to be fast. [`patches`] makes a dense convolution one
 //!   of them.
+//! - [`inner_product`] of two maps reads each number once.
 //! - [`open_cuda`] makes libtorch's CUDA part available to a program that was not linked with it.
 //!
 //! This is the one crate of the workspace with `unsafe` code. A noun is one Rust file and one of C++;
@@ -23,6 +24,7 @@ mod call;
 mod convolution;
 mod cuda;
 mod frozen;
+mod inner_product;
 mod library;
 mod memory;
 mod memory_format;
@@ -35,6 +37,7 @@ pub use call::ShimError;
 pub use convolution::{BatchNorm, MapWithMoments, Running, depthwise, has_fast_kernels, pointwise};
 pub use cuda::open_cuda;
 pub use frozen::{Frozen, TraceError};
+pub use inner_product::inner_product;
 pub use library::{cpu_capability, libtorch_version};
 pub use memory::{FreedMemory, keep_freed_memory};
 pub use memory_format::{channels_last, is_channels_last};

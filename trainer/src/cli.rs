@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::evaluate_command::EvalArgs;
+use crate::export::ExportArgs;
 use crate::loss_bench::LossArgs;
 use crate::step_bench::StepArgs;
 
@@ -22,6 +24,15 @@ pub(crate) enum Command {
         /// The run
         run: PathBuf,
     },
+    /// Run the training of a folder that `host train` has made, or go on with it
+    Train {
+        /// The run
+        run: PathBuf,
+    },
+    /// Say how well a trained network does on test images
+    Eval(EvalArgs),
+    /// Write a trained network for other programs
+    Export(ExportArgs),
     /// Time what a search is made of
     #[command(subcommand)]
     Bench(BenchCommand),

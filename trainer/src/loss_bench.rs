@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use command_line::picture::curves::{Curve, Curves, Panel};
 use command_line::{output, picture, resolve};
 use datasets::{ImageSet, Normalisation, Pipeline, Recipe, Split};
@@ -47,6 +47,9 @@ pub(crate) struct LossArgs {
     /// An execution; may be said several times
     #[arg(long = "execution", default_values_t = [ExecutionName::Plain, ExecutionName::Fastest])]
     executions: Vec<ExecutionName>,
+    /// Along which paths
+    #[arg(long, value_enum, default_value_t = Paths::Random)]
+    paths: Paths,
     /// Learning rate
     #[arg(long, default_value_t = 0.05)]
     learning_rate: f64,
@@ -59,6 +62,15 @@ pub(crate) struct LossArgs {
     /// Print the losses as JSON
     #[arg(long)]
     json: bool,
+}
+
+/// Which paths steps train.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Paths {
+    /// Another one in every step, as a search does
+    Random,
+    /// One in all steps, as a training does
+    One,
 }
 
 /// Losses of each execution, in nats, by step.
@@ -121,7 +133,11 @@ fn losses(
     let mut step = WeightStep { optimizer, smoothing: LabelSmoothing::PUBLISHED };
     let loss_of = |number: u32| {
         let number = u64::from(number);
-        let path = space.sample(&mut stream(args.seed, Purpose::Path, number));
+        let drawn = match args.paths {
+            Paths::Random => number,
+            Paths::One => 0,
+        };
+        let path = space.sample(&mut stream(args.seed, Purpose::Path, drawn));
         let score = step.run(&net, &feed.batch(number)?, &path, args.learning_rate)?;
         bar.inc(1);
         Ok(score.loss)
@@ -144,7 +160,10 @@ fn curves(args: &LossArgs, images: &str, losses: &Losses) -> Curves {
             "{} on {images}, batch {}: means of {SMOOTHED} steps",
             args.space, args.batch
         ),
-        across: "step of weights, along a random path each".to_owned(),
+        across: match args.paths {
+            Paths::Random => "step of weights, along a random path each".to_owned(),
+            Paths::One => "step of weights, along one path".to_owned(),
+        },
         panels: vec![panel],
     }
 }

@@ -2,7 +2,11 @@
 //! that `host` does starts without libtorch.
 
 mod cli;
+mod evaluate_command;
+mod evaluation;
 mod execution;
+mod export;
+mod extraction;
 mod images;
 mod loss_bench;
 mod progress;
@@ -11,6 +15,7 @@ mod search;
 mod search_state;
 mod step_bench;
 mod tensor_file;
+mod train;
 
 use std::process::ExitCode;
 
@@ -38,6 +43,9 @@ fn main() -> ExitCode {
 fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Search { run } => search::run(run),
+        Command::Train { run } => train::run(run),
+        Command::Eval(args) => evaluate_command::run(args),
+        Command::Export(args) => export::run(args),
         Command::Bench(BenchCommand::Step(args)) => step_bench::run(args),
         Command::Bench(BenchCommand::Losses(args)) => loss_bench::run(args),
     }

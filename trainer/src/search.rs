@@ -1,6 +1,6 @@
 //! A search learns weights and logits by turns, in a run's folder, and goes on where it was.
 
-mod plan;
+pub(crate) mod plan;
 
 use std::path::Path;
 use std::time::Instant;

@@ -9,6 +9,7 @@
 //! - `chain`: the host's commands, one after another
 //! - `torch`: libtorch as a runtime, in the program that has it, and its refusal by the one that has not
 //! - `trainer`: what needs libtorch, run by the trainer for the host
+//! - `search`: from a search to a trained network, killed and continued, and what is refused
 //! - `fitting`: a table from anybody's networks, and a file of networks priced
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, helpers included")]
@@ -20,6 +21,7 @@ mod faults;
 mod fitting;
 mod kills;
 mod openapi;
+mod search;
 mod structure;
 mod torch;
 mod trainer;

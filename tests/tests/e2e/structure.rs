@@ -8,7 +8,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 use tests::root;
 
 /// Every dependency between crates of the workspace.
-const EDGES: [(&str, &str); 24] = [
+const EDGES: [(&str, &str); 35] = [
     ("architecture_search", "latency_tables"),
     ("architecture_search", "op_catalog"),
     ("command_line", "latency_tables"),
@@ -16,10 +16,18 @@ const EDGES: [(&str, &str); 24] = [
     ("device_agent", "op_catalog"),
     ("device_agent", "torch_layers"),
     ("device_agent", "torch_shim"),
+    ("host", "architecture_search"),
     ("host", "command_line"),
+    ("host", "datasets"),
     ("host", "latency_tables"),
     ("host", "op_catalog"),
+    ("host", "runs"),
     ("latency_tables", "op_catalog"),
+    ("runs", "architecture_search"),
+    ("runs", "command_line"),
+    ("runs", "datasets"),
+    ("runs", "latency_tables"),
+    ("runs", "op_catalog"),
     ("supernet", "architecture_search"),
     ("supernet", "op_catalog"),
     ("supernet", "torch_layers"),
@@ -30,7 +38,10 @@ const EDGES: [(&str, &str); 24] = [
     ("torch_layers", "torch_shim"),
     ("trainer", "architecture_search"),
     ("trainer", "command_line"),
+    ("trainer", "datasets"),
+    ("trainer", "latency_tables"),
     ("trainer", "op_catalog"),
+    ("trainer", "runs"),
     ("trainer", "supernet"),
     ("trainer", "torch_shim"),
 ];
@@ -39,7 +50,7 @@ const EDGES: [(&str, &str); 24] = [
 const PURE: [&str; 3] = ["op_catalog", "latency_tables", "architecture_search"];
 
 /// Every crate of the workspace.
-const CRATES: [&str; 12] = [
+const CRATES: [&str; 14] = [
     "op_catalog",
     "latency_tables",
     "architecture_search",
@@ -47,6 +58,8 @@ const CRATES: [&str; 12] = [
     "torch_layers",
     "supernet",
     "command_line",
+    "datasets",
+    "runs",
     "device_agent",
     "trainer",
     "host",

@@ -50,6 +50,10 @@ void normalise_backward(Input<T>, const T*, int, Range, T*, Sums) {
   std::abort();
 }
 template <class T>
+double inner_product(const T*, const T*, Range) {
+  std::abort();
+}
+template <class T>
 void gather_patches(const float*, const PatchShape&, Range, T*) {
   std::abort();
 }
@@ -67,6 +71,7 @@ void gather_patches(const float*, const PatchShape&, Range, T*) {
                                       const DepthwiseShape&, Range, T*, Sums, float*);           \
   template void normalise_forward<T>(Input<T>, const T*, int, Range, T*);                        \
   template void normalise_backward<T>(Input<T>, const T*, int, Range, T*, Sums);                 \
+  template double inner_product<T>(const T*, const T*, Range);                                   \
   template void gather_patches<T>(const float*, const PatchShape&, Range, T*);
 INSTANTIATE(float)
 INSTANTIATE(Bf16)

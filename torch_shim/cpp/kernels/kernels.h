@@ -122,6 +122,11 @@ template <class T>
 void normalise_backward(Input<T> input, const T* output_gradient, int channels, Range pixels,
                         T* input_gradient, Sums sums);
 
+// ---- the inner product of two maps, over a range of their numbers
+
+template <class T>
+double inner_product(const T* a, const T* b, Range numbers);
+
 // ---- patches of a 3 x 3 (or larger) window, for a convolution with few input channels
 
 struct PatchShape {

@@ -1,0 +1,70 @@
+//! `host train`: trains one network, in a run's folder.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+use datasets::Recipe;
+use op_catalog::NetworkFile;
+use runs::{RunFolder, TrainOptions, images};
+
+use crate::trainer;
+use command_line::hint::WithHint;
+use command_line::{output, resolve};
+
+/// Arguments of `host train`.
+#[derive(Args, Debug)]
+pub(crate) struct TrainArgs {
+    /// The network: an architecture, a network or a net.config, or the name of a reference network
+    #[arg(long, value_name = "NETWORK", required_unless_present = "resume")]
+    network: Option<String>,
+    /// The space of an architecture, or whose images and classes a reference network takes
+    #[arg(long, value_name = "SPACE")]
+    space: Option<String>,
+    /// Settings; what is said on the command line comes first
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The folder that the run makes
+    #[arg(long, value_name = "FOLDER", required_unless_present = "resume")]
+    out: Option<PathBuf>,
+    /// Go on with the run of this folder; settings are those that it has
+    #[arg(long, value_name = "FOLDER", exclusive = true)]
+    resume: Option<PathBuf>,
+    #[command(flatten)]
+    options: TrainOptions,
+}
+
+/// Runs the command: becomes the trainer once all is ready. Returns only where that fails.
+pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<std::convert::Infallible> {
+    let root = match (&args.resume, &args.network, &args.out) {
+        (Some(root), ..) => {
+            RunFolder::read(root)?;
+            root
+        }
+        (None, Some(network), Some(root)) => {
+            prepare(args, network, root)?;
+            root
+        }
+        _ => anyhow::bail!("there is no network to train, or no folder for the run"),
+    };
+    Err(trainer::become_it("train", [root.as_os_str()]))
+}
+
+/// Makes the run's folder, after everything that can be wrong was looked at.
+fn prepare(args: &TrainArgs, network: &str, root: &Path) -> anyhow::Result<()> {
+    let options = args.options.clone().with_file(args.config.as_deref())?;
+    let space = args.space.as_deref().map(resolve::space).transpose()?;
+    let named = resolve::network(network, space.as_ref())?;
+    let input = named.network.input();
+    let data =
+        options.data.as_deref().context("there are no images").hint("name them with --data")?;
+    let dataset = images::open(data, input, named.network.output().channels())?;
+    let config = options.resolve(Recipe::for_dataset(&dataset, images::target(input)))?;
+    let folder = RunFolder::create(root)?;
+    let file = NetworkFile::Network { name: named.name, network: named.network };
+    folder.write(&folder.network(), &file.to_json())?;
+    // The settings come last: a folder with them is a run.
+    folder.write_config(&config)?;
+    output::note(&format!("the run is in {}", root.display()));
+    Ok(())
+}

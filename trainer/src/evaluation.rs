@@ -1,0 +1,47 @@
+//! An evaluation says how well a network classifies images that it was not trained on.
+
+use datasets::{Dataset, Normalisation, Pipeline, Recipe, Split};
+use runs::Accuracy;
+use supernet::{Batch, Mode, SingleNetwork, accuracy};
+
+use crate::images::{Feed, evaluation};
+
+/// Images in a batch: more take more memory, and are not faster.
+const BATCH: usize = 250;
+
+/// Training batches by which the running statistics of a path are found anew. Each counts a tenth of what is left:
+/// nothing of what was there before remains.
+const RECALIBRATION_BATCHES: u64 = 100;
+
+/// Shares of right classes over a split's images, by the network's running statistics.
+pub(crate) fn evaluate(
+    network: &SingleNetwork,
+    dataset: &Dataset,
+    split: Split,
+    recipe: &Recipe,
+    normalisation: &Normalisation,
+) -> anyhow::Result<Accuracy> {
+    let target = runs::images::target(network.network().input());
+    let pipeline = Pipeline::evaluation(&recipe.evaluation, normalisation, target)?;
+    let among = dataset.classes().len().min(5) as i64;
+    let (mut top1, mut top5, mut images) = (0.0, 0.0, 0.0);
+    for batch in evaluation(dataset.images(split), pipeline, BATCH)? {
+        let Batch { images: batch, labels } = batch?;
+        let scores = tch::no_grad(|| network.scores(&batch, Mode::Evaluate))?;
+        let count = labels.size()[0] as f64;
+        top1 += count * accuracy(&scores, &labels, 1)?;
+        top5 += count * accuracy(&scores, &labels, among)?;
+        images += count;
+    }
+    Ok(Accuracy { top1: top1 / images, top5: top5 / images, images: images as u64 })
+}
+
+/// Finds the running statistics of a network anew, from the images that it is given: those of a supernet are of
+/// all paths that went through its layers, and of none.
+pub(crate) fn recalibrate(network: &SingleNetwork, feed: &mut Feed) -> anyhow::Result<()> {
+    for number in 0..RECALIBRATION_BATCHES {
+        let batch = feed.batch(number)?;
+        let _scores = tch::no_grad(|| network.scores(&batch.images, Mode::Train))?;
+    }
+    Ok(())
+}

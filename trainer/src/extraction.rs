@@ -1,0 +1,35 @@
+//! An extraction takes one network with its weights out of the supernet of a search.
+
+use std::path::Path;
+
+use anyhow::Context;
+use command_line::hint::WithHint;
+use op_catalog::Network;
+use runs::{Checkpoints, RunFolder};
+use supernet::{Execution, SingleNetwork, Supernet};
+
+use crate::randomness::{Purpose, stream};
+use crate::search::plan;
+use crate::tensor_file;
+
+/// The network with the weights that the last checkpoint of a search has for it. Its running statistics are those of
+/// many paths: they are to be found anew before it is evaluated.
+pub(crate) fn from_search(
+    search: &Path,
+    network: &Network,
+    execution: Execution,
+) -> anyhow::Result<SingleNetwork> {
+    let folder = RunFolder::read(search)?;
+    let space = plan::space(&folder)?;
+    let architecture = space
+        .architecture_of(network)
+        .with_context(|| format!("the network is none of the space of {}", search.display()))
+        .hint("a supernet has weights for networks of its own space alone")?;
+    let found = Checkpoints::new(folder.checkpoints())
+        .latest()?
+        .with_context(|| format!("{} has no checkpoint", search.display()))?;
+    let net = Supernet::new(space, execution, &mut stream(0, Purpose::Start, 0))?;
+    let weights = found.folder.join("weights.safetensors");
+    tensor_file::load_variables(&weights, net.variables())?;
+    Ok(net.extract(&architecture)?)
+}
