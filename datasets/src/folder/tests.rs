@@ -74,7 +74,7 @@ fn small_images_of_one_size_are_held_and_others_stay_in_their_files() {
     assert!(!images.is_in_memory() && set.shape().is_none());
     assert_eq!(images.picture(4).unwrap().shape(), ImageShape::new(3, 70, 70));
     let sizes = images.check().unwrap();
-    assert_eq!((sizes.images, sizes.heights_px, sizes.widths_px), (5, 65..70, 65..70));
+    assert_eq!((sizes.images, sizes.heights_px, sizes.widths_px), (5, 65..=70, 65..=70));
 
     small.image("train/b/c.png", 63);
     let set = Dataset::open(small.path()).unwrap();
