@@ -1,7 +1,7 @@
 //! Prints how many images a second come out of a loader: small ones in memory, and JPEG files at 224 pixels.
 //!
 //! `cargo run -p datasets --example images_per_second -- WORKERS SECONDS [FOLDER]`, where a folder is a data set to
-//! be measured besides. The files are drawn, 500x375 pixels and written at quality 90, as ImageNet's are on average.
+//! be measured besides. The JPEG files are drawn: 500x375 pixels, quality 90.
 
 #![expect(clippy::print_stdout, reason = "it is what the program is for")]
 
