@@ -121,7 +121,8 @@ fn check(folder: &Path, file: File) -> anyhow::Result<()> {
     let path = folder.join(file.name);
     let content = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
     let digest = Sha256::digest(&content);
-    let found: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits: Vec<String> = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let found = digits.concat();
     ensure!(
         found == file.sha256,
         "{} of the package is not the file that is known: its SHA-256 is {found} and not {}",
