@@ -175,3 +175,6 @@ impl Dataset {
         self.renamed(if is_png { "CIFAR-10" } else { "CIFAR-10 (JPEG)" })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! An image set is some of the images of a split: those that one loader goes through.
 
-use std::ops::Range;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -22,9 +22,9 @@ pub struct Sizes {
     /// The images that were looked at.
     pub images: usize,
     /// The smallest and the largest height, in pixels.
-    pub heights_px: Range<usize>,
+    pub heights_px: RangeInclusive<usize>,
     /// The smallest and the largest width, in pixels.
-    pub widths_px: Range<usize>,
+    pub widths_px: RangeInclusive<usize>,
 }
 
 impl ImageSet {
@@ -118,7 +118,7 @@ impl ImageSet {
         let shapes = blocks.concat();
         let range = |side: fn(&ImageShape) -> usize| {
             let sides = || shapes.iter().map(side);
-            sides().min().unwrap_or(0)..sides().max().unwrap_or(0)
+            sides().min().unwrap_or(0)..=sides().max().unwrap_or(0)
         };
         let (heights_px, widths_px) = (range(|shape| shape.height), range(|shape| shape.width));
         Ok(Sizes { images: shapes.len(), heights_px, widths_px })

@@ -199,3 +199,6 @@ fn colours(random: &mut impl Rng) -> [[f32; 3]; 4] {
 fn mix(from: [f32; 3], to: [f32; 3], share: f32) -> [f32; 3] {
     [0, 1, 2].map(|channel| from[channel] + share * (to[channel] - from[channel]))
 }
+
+#[cfg(test)]
+mod tests;

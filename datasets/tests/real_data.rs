@@ -2,6 +2,9 @@
 //! `cargo xtask setup` brings Fashion-MNIST, and `../shared/data/cifar10_jpg.tgz`, beside the checkout, or
 //! wherever `CIFAR10_JPG_TGZ` says, is CIFAR-10 as JPEG files.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::print_stdout, reason = "a test that is skipped says so")]
+
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::Command;

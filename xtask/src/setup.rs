@@ -1,6 +1,7 @@
 //! The setup is what brings libtorch: the CPU's part of it from the Python package index, in the folder
-//! `.libtorch` of the workspace, or whatever the user's own environment names instead.
+//! `.libtorch` of the workspace, or whatever the user's own environment names instead; and a data set.
 
+mod fashion_mnist;
 mod tools;
 
 use std::ffi::OsStr;
@@ -11,6 +12,7 @@ use std::process::Command;
 use anyhow::{Context, bail, ensure};
 
 use crate::process::{root, run, say};
+use fashion_mnist::Programs;
 use tools::Tools;
 
 /// The libtorch that the Rust bindings in Cargo.toml are made for.
@@ -41,6 +43,16 @@ enum Source {
     Folder(PathBuf),
     /// From the user's Python, which torch-sys asks.
     Python,
+}
+
+/// Sees to it that there is a libtorch to build with, and, where apt has it, a data set to train on.
+///
+/// # Errors
+/// As [`ensure_libtorch`]. A data set that is missing is none.
+pub(crate) fn ensure_all() -> anyhow::Result<()> {
+    ensure_libtorch()?;
+    fashion_mnist::bring_or_say(root(), &Programs::default());
+    Ok(())
 }
 
 /// Sees to it that there is a libtorch to build with.

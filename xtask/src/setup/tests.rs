@@ -8,21 +8,21 @@ use super::*;
 /// What a Python with pip and enough room says.
 const HEALTHY: &str = "echo 2000000000; echo pip";
 
-struct Workspace {
+pub(super) struct Workspace {
     folder: tempfile::TempDir,
 }
 
 impl Workspace {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
-    fn root(&self) -> &Path {
+    pub(super) fn root(&self) -> &Path {
         self.folder.path()
     }
 
     /// A program of this name that runs this script.
-    fn program(&self, name: &str, script: &str) -> String {
+    pub(super) fn program(&self, name: &str, script: &str) -> String {
         let path = self.root().join(name);
         fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
