@@ -68,7 +68,8 @@ impl BudgetChoice {
         let least = cost.range().least;
         let problem = Problem { edges: items(logits, cost), constant: cost.constant(), budget };
         let cheapest = problem.cheapest();
-        if !(cost.of(&cheapest)? <= budget) {
+        // A budget that is no number is met by nothing.
+        if budget.is_nan() || cost.of(&cheapest)? > budget {
             let expected = format!("at least {least}, what the cheapest architecture costs");
             return Err(SearchError::OutOfRange { what: "the budget", value: budget, expected });
         }

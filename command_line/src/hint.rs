@@ -12,6 +12,9 @@ struct Hinted {
 /// Adds hints to results.
 pub trait WithHint<T> {
     /// The same result; its error carries the hint.
+    ///
+    /// # Errors
+    /// Those of the result.
     fn hint(self, hint: impl Into<String>) -> anyhow::Result<T>;
 }
 

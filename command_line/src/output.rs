@@ -5,6 +5,9 @@ use std::io::{self, ErrorKind, Write};
 use serde::Serialize;
 
 /// Writes data and a line's end to stdout. A reader that went away has what it wanted.
+///
+/// # Errors
+/// An stdout that cannot be written to.
 pub fn data(text: &str) -> anyhow::Result<()> {
     match writeln!(io::stdout(), "{}", text.trim_end_matches('\n')) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
@@ -13,6 +16,9 @@ pub fn data(text: &str) -> anyhow::Result<()> {
 }
 
 /// Writes a value as JSON to stdout.
+///
+/// # Errors
+/// As [`data`], and a value that JSON cannot hold.
 pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
     data(&serde_json::to_string_pretty(value)?)
 }

@@ -21,11 +21,17 @@ pub struct NamedNetwork {
 }
 
 /// The text of a file.
+///
+/// # Errors
+/// A file that cannot be read.
 pub fn text(path: &Path) -> anyhow::Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 /// The table in a file.
+///
+/// # Errors
+/// A file that cannot be read or is none of ours.
 pub fn table(path: &Path) -> anyhow::Result<LatencyTable> {
     let is_foreign = |error: &TableError| {
         let source = error.source().and_then(|source| source.downcast_ref::<TableError>());
@@ -40,6 +46,9 @@ pub fn table(path: &Path) -> anyhow::Result<LatencyTable> {
 }
 
 /// A space by its built-in name or by the path of a TOML file.
+///
+/// # Errors
+/// Another name, and a file that cannot be read or is wrong.
 pub fn space(name_or_path: &str) -> anyhow::Result<SearchSpace> {
     let path = Path::new(name_or_path);
     let is_path = path.extension().is_some_and(|extension| extension == "toml") || path.is_file();
@@ -54,6 +63,9 @@ pub fn space(name_or_path: &str) -> anyhow::Result<SearchSpace> {
 }
 
 /// The space that the user names, else the one that the table was made for, if any.
+///
+/// # Errors
+/// As [`space`].
 pub fn space_for(
     table: &LatencyTable,
     name_or_path: Option<&str>,
@@ -69,6 +81,9 @@ pub fn space_for(
 
 /// A network by the path of its file or by its name as a reference network. A reference network is
 /// built for the images and classes of the space, where there is one.
+///
+/// # Errors
+/// Another name, and a file that cannot be read, is wrong or is of another space.
 pub fn network(name_or_path: &str, space: Option<&SearchSpace>) -> anyhow::Result<NamedNetwork> {
     let path = Path::new(name_or_path);
     if path.is_file() || path.extension().is_some_and(|extension| extension == "json") {

@@ -144,7 +144,7 @@ impl<'a> Deriving<'a> {
 
     fn derive(&self, folder: &RunFolder, target: LatencyTarget) -> anyhow::Result<Derived> {
         let budget = target.milliseconds().0;
-        let (tried, tries) = match &self.device {
+        let (tried, count) = match &self.device {
             None => (self.predicted_within(budget)?, 0),
             Some(device) => self.measured_within(device, budget)?,
         };
@@ -160,7 +160,7 @@ impl<'a> Deriving<'a> {
             standard_error_ms: tried.standard_error.map(|error| error.0),
             measured_ms: tried.measured.map(|[_, median, _]| median),
             measured_interval_ms: tried.measured.map(|[low, _, high]| [low, high]),
-            tries,
+            tries: count,
             log_probability: tried.choice.log_probability,
             choices: tried.choice.architecture.choices().to_vec(),
             file,

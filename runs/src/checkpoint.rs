@@ -1,6 +1,7 @@
 //! A checkpoint is the state of a run at one step: a folder of files that is whole or not there.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -151,7 +152,12 @@ fn digest(path: &Path) -> io::Result<String> {
             length => hasher.update(&part[..length]),
         }
     }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    let mut text = String::new();
+    for byte in hasher.finalize() {
+        // Writing to a text does not fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    Ok(text)
 }
 
 fn sync(folder: &Path) -> io::Result<()> {

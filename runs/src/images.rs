@@ -57,7 +57,7 @@ pub fn open(data: &str, input: FeatureMap, classes: u32) -> anyhow::Result<Datas
 fn synthetic(shape: ImageShape, classes: u32) -> anyhow::Result<SyntheticSet> {
     let classes = u16::try_from(classes).context("the number of classes")?;
     let [training_images, test_images] = SYNTHETIC_IMAGES;
-    Ok(SyntheticSet { classes, shape, training_images, test_images, noise: 0.2, seed: 1 })
+    Ok(SyntheticSet { classes, shape, training_images, test_images, noise: 0.1, seed: 1 })
 }
 
 fn ensure_classes(dataset: &Dataset, found: usize, classes: u32) -> anyhow::Result<()> {

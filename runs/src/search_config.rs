@@ -96,13 +96,13 @@ pub struct SearchOptions {
     /// How logits learn [default: gradient]
     #[arg(long)]
     pub algorithm: Option<Algorithm>,
-    /// Candidates in a step of logits by gradient [default: full_v2]
+    /// Candidates in a step of logits by gradient [default: `full_v2`]
     #[arg(long)]
     pub gates: Option<GateModeName>,
     /// How the expected latency enters the loss of a gradient [default: target]
     #[arg(long)]
     pub objective: Option<ObjectiveName>,
-    /// lambda of add_linear [default: 0.1]
+    /// lambda of `add_linear` [default: 0.1]
     #[arg(long)]
     pub lambda: Option<f64>,
     /// Exponent of target / latency in the reward of REINFORCE [default: 0.1]

@@ -23,7 +23,7 @@ pub enum Execution {
 }
 
 impl Execution {
-    /// The fastest on this processor (docs/fast_training.md).
+    /// The fastest on this processor (`docs/fast_training.md`).
     pub fn fastest() -> Self {
         if has_fast_kernels() { Self::Fused(Storage::Bf16) } else { Self::ChannelsLast }
     }

@@ -23,7 +23,7 @@ pub(crate) fn evaluate(
 ) -> anyhow::Result<Accuracy> {
     let target = runs::images::target(network.network().input());
     let pipeline = Pipeline::evaluation(&recipe.evaluation, normalisation, target)?;
-    let among = dataset.classes().len().min(5) as i64;
+    let among = i64::try_from(dataset.classes().len().min(5))?;
     let (mut top1, mut top5, mut images) = (0.0, 0.0, 0.0);
     for batch in evaluation(dataset.images(split), pipeline, BATCH)? {
         let Batch { images: batch, labels } = batch?;

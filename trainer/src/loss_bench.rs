@@ -2,6 +2,7 @@
 //! weights: what their kernels and precisions do to learning.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -175,7 +176,8 @@ fn text(losses: &Losses) -> String {
         let quarters = losses
             .chunks(losses.len().div_ceil(4))
             .map(|part| format!("{:>8.4}", part.iter().sum::<f64>() / part.len() as f64));
-        text.push_str(&format!("{name:<14}{}\n", quarters.collect::<String>()));
+        // Writing to a text does not fail.
+        let _ = writeln!(text, "{name:<14}{}", quarters.collect::<String>());
     }
     text
 }

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context;
-use architecture_search::{Action, CosineSchedule, Episode, Phase, Reward, SearchCost, Step};
+use architecture_search::{
+    Action, Alternation, CosineSchedule, Episode, Phase, Reward, SearchCost, Step,
+};
 use command_line::hint::WithHint;
 use command_line::output;
 use op_catalog::{Architecture, SearchSpace};
@@ -64,17 +66,14 @@ impl Search {
         let learner = plan::learner(&config, &space, &cost, &mut random)?;
         let net = Supernet::new(space, crate::execution::of(config.execution), &mut random)?;
         let checkpoints = Checkpoints::new(folder.checkpoints());
-        let (state, optimizer) = match checkpoints.latest()? {
-            Some(found) => {
-                found.damaged.iter().for_each(|damage| output::note(damage));
-                output::note(&format!("going on after step {}", found.step));
-                search_state::load(&found.folder, &net, settings)?
-            }
-            None => {
-                let alternation = architecture_search::Alternation::new(plan);
-                let state = SearchState { alternation, learner, metrics_bytes: 0 };
-                (state, Sgd::new(settings)?)
-            }
+        let (state, optimizer) = if let Some(found) = checkpoints.latest()? {
+            found.damaged.iter().for_each(|damage| output::note(damage));
+            output::note(&format!("going on after step {}", found.step));
+            search_state::load(&found.folder, &net, settings)?
+        } else {
+            let alternation = Alternation::new(plan);
+            let state = SearchState { alternation, learner, metrics_bytes: 0 };
+            (state, Sgd::new(settings)?)
         };
         Ok(Self {
             rates: plan::rates(&config, plan)?,
@@ -208,12 +207,12 @@ impl Search {
     fn end_step(&mut self, step: Step, progress: &mut Progress) -> anyhow::Result<()> {
         let steps = self.state.alternation.weight_steps();
         let per_epoch = u64::from(self.state.alternation.plan().batches_per_epoch.get());
-        if steps % per_epoch == 0 {
+        if steps.is_multiple_of(per_epoch) {
             let metric = self.glance(step)?;
             progress.epoch(&metric);
             self.metrics.append(&metric)?;
         }
-        if steps % u64::from(self.config.checkpoint_every.get()) == 0 {
+        if steps.is_multiple_of(u64::from(self.config.checkpoint_every.get())) {
             self.save()?;
         }
         Ok(())

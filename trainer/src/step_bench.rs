@@ -1,6 +1,7 @@
 //! A step bench times the kinds of step that a search makes, by turns, and counts the bytes that each holds.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
@@ -187,7 +188,7 @@ fn median(mut seconds: Vec<f64>) -> anyhow::Result<f64> {
     ensure!(!seconds.is_empty(), "no step was timed");
     seconds.sort_by(f64::total_cmp);
     let middle = seconds.len() / 2;
-    let below = if seconds.len() % 2 == 0 { middle - 1 } else { middle };
+    let below = if seconds.len().is_multiple_of(2) { middle - 1 } else { middle };
     Ok(f64::midpoint(seconds[below], seconds[middle]))
 }
 
@@ -210,10 +211,9 @@ fn text(args: &StepArgs, execution: ExecutionName, costs: &[(Step, StepCost)]) -
     for (step, StepCost { median_s, peak_bytes }) in costs {
         let ratio = weight.map_or(f64::NAN, |weight| median_s / weight);
         let megabytes = *peak_bytes as f64 / 1e6;
-        text.push_str(&format!(
-            "{:<10} {median_s:>8.3} s  {ratio:>5.2} x  {megabytes:>7.0} MB\n",
-            step.name()
-        ));
+        let name = step.name();
+        // Writing to a text does not fail.
+        let _ = writeln!(text, "{name:<10} {median_s:>8.3} s  {ratio:>5.2} x  {megabytes:>7.0} MB");
     }
     text
 }

@@ -144,11 +144,11 @@ impl Training {
                      smaller learning_rate in its config.toml may help",
                     self.folder.root().display()
                 ))?;
-            if self.state.steps % per_epoch == 0 {
+            if self.state.steps.is_multiple_of(per_epoch) {
                 self.end_epoch((self.state.steps / per_epoch) as u32, &mut progress)?;
             }
             let every = u64::from(self.config.checkpoint_every.get());
-            if self.state.steps % every == 0 || self.state.steps == all {
+            if self.state.steps.is_multiple_of(every) || self.state.steps == all {
                 self.save()?;
             }
         }

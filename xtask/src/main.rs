@@ -24,7 +24,7 @@ enum Command {
     /// Bring libtorch, 490 MB, and Fashion-MNIST, 31 MB, unless they are there. The other commands bring
     /// libtorch themselves.
     Setup,
-    /// Profile this machine, predict and verify: a real agent, a real table, in about five minutes.
+    /// Profile this machine, search for it on real images, train what was found: in about ten minutes.
     Demo(demo::Demo),
     /// Run all the tests.
     Test {
@@ -57,6 +57,8 @@ fn execute(command: Command) -> anyhow::Result<()> {
         Command::Test { arguments } => {
             // The tests start both programs, so both are built, in the profile of the tests.
             build::programs()?;
+            // Without these images some tests say less, and say so.
+            setup::fashion_mnist_images();
             run(cargo().arg("test").args(build::WHOLE).args(arguments))
         }
         Command::Bench { space } => {

@@ -55,6 +55,13 @@ pub(crate) fn ensure_all() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The folder of Fashion-MNIST, brought where it can be; none where it cannot, which is said.
+pub(crate) fn fashion_mnist_images() -> Option<PathBuf> {
+    fashion_mnist::bring_or_say(root(), &Programs::default());
+    let folder = root().join(fashion_mnist::FOLDER);
+    folder.is_dir().then_some(folder)
+}
+
 /// Sees to it that there is a libtorch to build with.
 ///
 /// # Errors

@@ -138,7 +138,7 @@ impl Panel {
         let levels =
             self.levels.iter().map(|(name, value)| (format!("{name} {}", plain(*value)), INK));
         for (index, (name, colour)) in curves.chain(levels).enumerate() {
-            let y = 18 + 20 * index as i32;
+            let y = 18 + 20 * i32::try_from(index)?;
             area.draw(&PathElement::new([(left, y), (left + 18, y)], colour.stroke_width(2)))?;
             let style = anchored(13, INK, HPos::Left, VPos::Center);
             area.draw(&Text::new(name, (left + 24, y), style))?;

@@ -34,6 +34,11 @@ const COLOURS: [RGBColor; 9] = [
     RGBColor(240, 228, 66),
 ];
 
+/// A number of edges or names, to multiply pixels with.
+fn pixels(count: usize) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}
+
 /// The picture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Choices {
@@ -77,15 +82,16 @@ impl Choices {
 
     fn edge<B: Canvas>(&self, area: &Area<B>, edge: usize) -> anyhow::Result<()> {
         let (left, top) =
-            (14 + CELL.0 * (edge % COLUMNS) as i32, TITLE + CELL.1 * (edge / COLUMNS) as i32);
+            (14 + CELL.0 * pixels(edge % COLUMNS), TITLE + CELL.1 * pixels(edge / COLUMNS));
         area.draw(&Text::new(format!("edge {edge}"), (left, top), text(14)))?;
         let (top, width, height) = (top + NAME, CELL.0 - 16, CELL.1 - NAME - 12);
         let box_of = [(left, top), (left + width, top + height)];
         area.draw(&Rectangle::new(box_of, FAINT.filled()))?;
         let count = self.epochs.len();
         for (index, probabilities) in self.epochs.iter().enumerate() {
-            let x =
-                |index: usize| left + (width as f64 * index as f64 / count as f64).round() as i32;
+            let x = |index: usize| {
+                left + (f64::from(width) * index as f64 / count as f64).round() as i32
+            };
             let mut sum = 0.0;
             let of_edge = probabilities.get(edge).map(Vec::as_slice).unwrap_or_default();
             for (name, probability) in self.candidates[edge].iter().zip(of_edge) {
@@ -101,9 +107,9 @@ impl Choices {
 
 impl Drawing for Choices {
     fn size(&self) -> (u32, u32) {
-        let legend = LINE * self.names().len().div_ceil(COLUMNS) as i32;
-        let height = TITLE + CELL.1 * self.rows() as i32 + legend + 16;
-        ((28 + CELL.0 * COLUMNS as i32).cast_unsigned(), height.cast_unsigned())
+        let legend = LINE * pixels(self.names().len().div_ceil(COLUMNS));
+        let height = TITLE + CELL.1 * pixels(self.rows()) + legend + 16;
+        ((28 + CELL.0 * pixels(COLUMNS)).cast_unsigned(), height.cast_unsigned())
     }
 
     fn draw<B: Canvas>(&self, area: &Area<B>) -> anyhow::Result<()> {
@@ -112,10 +118,10 @@ impl Drawing for Choices {
         for edge in 0..self.candidates.len() {
             self.edge(area, edge)?;
         }
-        let top = TITLE + CELL.1 * self.rows() as i32 + LINE / 2;
+        let top = TITLE + CELL.1 * pixels(self.rows()) + LINE / 2;
         for (index, name) in self.names().into_iter().enumerate() {
-            let left = 14 + CELL.0 * (index % COLUMNS) as i32;
-            let y = top + LINE * (index / COLUMNS) as i32;
+            let left = 14 + CELL.0 * pixels(index % COLUMNS);
+            let y = top + LINE * pixels(index / COLUMNS);
             let corners = [(left, y - 6), (left + 14, y + 6)];
             area.draw(&Rectangle::new(corners, self.colour(name).filled()))?;
             let style = anchored(13, INK, HPos::Left, VPos::Center);

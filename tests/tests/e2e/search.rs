@@ -6,19 +6,19 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use tests::{children_of, kill_now, program};
+use tests::{children_of, kill_now, program, root};
 
-/// A space that is searched in seconds: three edges on images of 16 pixels.
+/// A space that is searched in seconds: three edges on the images of Fashion-MNIST.
 const SPACE: &str = r#"
 name = "tiny"
-classes = 4
+classes = 10
 width_multiplier = 1.0
 candidates = ["mbconv-k3-e3", "mbconv-k5-e3", "mbconv-k3-e6", "zero"]
 
 [input]
-height = 16
-width = 16
-channels = 3
+height = 28
+width = 28
+channels = 1
 
 [[stem]]
 op = "conv-k3"
@@ -97,12 +97,11 @@ fn target(folder: &Path) -> String {
     format!("{}ms", f64::midpoint(least, most))
 }
 
-const SEARCH: [&str; 20] = [
+/// Everything of a search but its target, its folder and its images.
+const SEARCH: [&str; 17] = [
     "search",
     "--table",
     "table.json",
-    "--data",
-    "synthetic",
     "--threads",
     "1",
     "--batch",
@@ -117,15 +116,35 @@ const SEARCH: [&str; 20] = [
     "2",
     "--checkpoint-every",
     "7",
-    "--target",
 ];
+
+/// Fashion-MNIST, where `cargo xtask setup` could bring it.
+#[expect(clippy::print_stderr, reason = "a test that says less says so")]
+fn fashion_mnist() -> Option<String> {
+    let folder = root().join(".data/fashion-mnist");
+    if !folder.is_dir() {
+        eprintln!(
+            "Fashion-MNIST is not there (cargo xtask setup brings it): images are drawn, and hard to learn"
+        );
+    }
+    folder.is_dir().then(|| folder.display().to_string())
+}
+
+/// Images to search and train on.
+fn images() -> String {
+    fashion_mnist().unwrap_or_else(|| "synthetic".to_owned())
+}
 
 #[test]
 fn a_search_becomes_a_trained_network_within_its_budget_on_the_device_for_any_runtime() {
     let folder = profiled();
     let folder = folder.path();
     let target = target(folder);
-    succeed(folder, &[&SEARCH[..], &[&target, "--out", "run"]].concat());
+    let images = images();
+    succeed(
+        folder,
+        &[&SEARCH[..], &["--data", &images, "--target", &target, "--out", "run"]].concat(),
+    );
     for file in ["logits.json", "metrics.jsonl", "pictures/search.svg", "pictures/choices.png"] {
         assert!(folder.join("run").join(file).is_file(), "{file}");
     }
@@ -138,33 +157,19 @@ fn a_search_becomes_a_trained_network_within_its_budget_on_the_device_for_any_ru
     let architecture = derived[0]["file"].as_str().unwrap();
 
     let path = json(folder, &["eval", "run", "--architecture", architecture, "--json"]);
-    let train = [
-        "train",
-        "--network",
-        architecture,
-        "--space",
-        "run/space.toml",
-        "--data",
-        "synthetic",
-        "--threads",
-        "1",
-        "--batch",
-        "32",
-        "--epochs",
-        "2",
-        "--steps-per-epoch",
-        "60",
-        "--out",
-        "net",
-    ];
-    succeed(folder, &train);
+    let train =
+        ["train", "--network", architecture, "--space", "run/space.toml", "--data", &images];
+    let settings = ["--threads", "1", "--batch", "32", "--epochs", "2", "--steps-per-epoch", "100"];
+    succeed(folder, &[&train[..], &settings, &["--out", "net"]].concat());
     let trained = json(folder, &["eval", "net", "--json"]);
     let result: Value =
         serde_json::from_slice(&fs::read(folder.join("net/result.json")).unwrap()).unwrap();
     assert_eq!(trained["top1"], result["last"]["top1"]);
-    // Four classes: a quarter is chance. The supernet was trained for 40 steps on all its paths together.
     let top1 = |accuracy: &Value| accuracy["top1"].as_f64().unwrap();
-    assert!(top1(&trained) > 0.5 && top1(&path) > 0.2, "{trained} {path}");
+    if fashion_mnist().is_some() {
+        // A tenth is chance. The supernet was trained for 40 steps on all its paths together.
+        assert!(top1(&trained) > 0.5 && top1(&path) > 0.12, "{trained} {path}");
+    }
 
     succeed(folder, &["export", "net", "--out", "exported"]);
     check_with_tract(&folder.join("exported"));
@@ -183,6 +188,7 @@ fn check_with_tract(exported: &Path) {
 }
 
 /// The same by Python's onnxruntime, where it is installed.
+#[expect(clippy::print_stderr, reason = "a test that says less says so")]
 fn check_with_onnxruntime(exported: &Path) {
     let script = r"
 import json, struct, sys
@@ -243,12 +249,13 @@ fn kill(mut run: Child) {
 fn a_search_that_is_killed_at_any_moment_ends_with_the_same_logits_to_the_last_bit() {
     let folder = profiled();
     let folder = folder.path();
-    let target = target(folder);
+    let (target, images) = (target(folder), images());
     for algorithm in ["gradient", "reinforce"] {
         let algorithm_option = ["--algorithm", algorithm, "--samples", "3"];
         let (whole, parts) = (format!("{algorithm}-whole"), format!("{algorithm}-parts"));
         let search = |out: &str| -> Vec<String> {
-            let all = [&SEARCH[..], &[&target, "--out", out], &algorithm_option].concat();
+            let run = ["--data", &images, "--target", &target, "--out", out];
+            let all = [&SEARCH[..], &run, &algorithm_option].concat();
             all.into_iter().map(str::to_owned).collect()
         };
         let of = |run: &str| fs::read(folder.join(run).join("logits.json"));
@@ -289,16 +296,17 @@ fn what_cannot_be_searched_is_refused_with_the_numbers_before_a_run_is_made() {
     let other_space = SPACE.replace("mbconv-k5-e3", "mbconv-k7-e3").replace("tiny", "other");
     fs::write(folder.join("other.toml"), other_space).unwrap();
     make_images(&folder.join("three"), &["a", "b", "c"]);
-    make_images(&folder.join("empty"), &["a", "b", "c", "d"]);
+    let ten = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+    make_images(&folder.join("empty"), &ten);
     let class = folder.join("empty/train/c");
     fs::remove_dir_all(&class).unwrap();
     fs::create_dir(&class).unwrap();
-    make_images(&folder.join("broken"), &["a", "b", "c", "d"]);
+    make_images(&folder.join("broken"), &ten);
     fs::write(folder.join("broken/train/b/0.png"), b"no picture").unwrap();
 
     let search = |target: &str, more: &[&str]| {
-        let all = [&SEARCH[..], &[target, "--out", "run"], more].concat();
-        refusal(folder, &all)
+        let run = ["--data", "synthetic", "--target", target, "--out", "run"];
+        refusal(folder, &[&SEARCH[..], &run, more].concat())
     };
     for (said, parts) in [
         (search("0.000001ms", &[]), &["the target is", "predicted to take from", "hint: "][..]),
@@ -309,14 +317,11 @@ fn what_cannot_be_searched_is_refused_with_the_numbers_before_a_run_is_made() {
         assert!(parts.iter().all(|part| said.contains(part)), "{said}");
     }
     let with_data = |data: &str| {
-        let mut arguments: Vec<&str> = SEARCH.to_vec();
-        let at = arguments.iter().position(|argument| *argument == "synthetic").unwrap();
-        arguments[at] = data;
-        arguments.extend([target.as_str(), "--out", "run"]);
-        refusal(folder, &arguments)
+        let run = ["--data", data, "--target", &target, "--out", "run"];
+        refusal(folder, &[&SEARCH[..], &run].concat())
     };
     for (data, parts) in [
-        ("three", &["3 classes", "the network has 4"][..]),
+        ("three", &["3 classes", "the network has 10"][..]),
         ("empty", &["`c`"]),
         ("broken", &["0.png"]),
         ("nowhere", &["nowhere"]),
@@ -327,7 +332,7 @@ fn what_cannot_be_searched_is_refused_with_the_numbers_before_a_run_is_made() {
     assert!(!folder.join("run").exists());
 }
 
-/// Folders of classes with two grey pictures each, of 16 pixels.
+/// Folders of classes with two grey pictures each, of 28 pixels.
 fn make_images(root: &Path, classes: &[&str]) {
     for split in ["train", "test"] {
         for (index, class) in classes.iter().enumerate() {
@@ -336,7 +341,7 @@ fn make_images(root: &Path, classes: &[&str]) {
             for number in 0..2 {
                 fs::write(
                     folder.join(format!("{number}.png")),
-                    tests::grey_png(16, 40 * index as u8),
+                    tests::grey_png(28, 20 * index as u8),
                 )
                 .unwrap();
             }
@@ -349,8 +354,9 @@ fn a_loss_that_is_not_finite_stops_the_run_at_its_step_with_the_last_good_checkp
     let folder = profiled();
     let folder = folder.path();
     let target = target(folder);
-    let all = [&SEARCH[..], &[&target, "--out", "run", "--learning-rate", "1e30"]].concat();
-    let said = refusal(folder, &all);
+    let run =
+        ["--data", "synthetic", "--target", &target, "--out", "run", "--learning-rate", "1e30"];
+    let said = refusal(folder, &[&SEARCH[..], &run].concat());
     assert!(said.contains("error: step ") && said.contains("the loss is NaN"), "{said}");
     assert!(said.contains("hint: ") && said.contains("learning_rate"), "{said}");
 }

@@ -13,7 +13,7 @@ use crate::process::{run, say};
 
 const PACKAGE: &str = "dataset-fashion-mnist";
 /// Where it lies, below the root of the workspace; the tests of `datasets` look there.
-const FOLDER: &str = ".data/fashion-mnist";
+pub(super) const FOLDER: &str = ".data/fashion-mnist";
 /// Where it is made.
 const WORKSHOP: &str = ".data/fashion-mnist.new";
 /// Where the package has it.
