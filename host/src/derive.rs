@@ -181,47 +181,41 @@ impl<'a> Deriving<'a> {
         }
     }
 
-    /// The most probable of those that were measured to be within the budget.
+    /// The most probable of those that were measured to be within the budget, and how many were measured.
     fn measured_within(&self, device: &DeviceArgs, budget: f64) -> anyhow::Result<(Tried, u32)> {
-        let mut best: Option<Tried> = None;
+        let mut attempts = Attempts::new(budget);
         let mut tried = self.predicted_within(budget)?;
-        let mut seen: Vec<Architecture> = Vec::new();
-        let mut off = f64::NEG_INFINITY;
-        for tries in 1..=self.args.tries {
-            let median = self.measure(device, &mut tried)?;
-            seen.push(tried.choice.architecture.clone());
+        for count in 1..=self.args.tries {
+            let measured_ms = self.measure(device, &mut tried)?;
             output::note(&format!(
-                "try {tries}: predicted {:.3} ms, measured {median:.3} ms, budget {budget} ms",
+                "try {count}: predicted {:.3} ms, measured {measured_ms:.3} ms, budget {budget} ms",
                 tried.predicted.0
             ));
-            let is_better = best
-                .as_ref()
-                .is_none_or(|best| best.choice.log_probability < tried.choice.log_probability);
-            // Above the budget, predictions of such networks are off by this at least.
-            off = if median > budget {
-                off.max(median - tried.predicted.0)
-            } else {
-                median - tried.predicted.0
-            };
-            if median <= budget && is_better {
-                best = Some(tried.clone());
-            }
-            let is_close = median <= budget && budget - median <= LEFT * budget;
-            let next = self.choose(budget - off);
-            match next {
-                Ok(next) if !is_close && !seen.contains(&next.choice.architecture) => tried = next,
-                _ if best.is_some() => return Ok((best.unwrap_or(tried), tries)),
-                Ok(_) => {
-                    // What was chosen again is above the budget: a little less is asked for.
-                    off += LEFT * budget / 2.0;
-                    tried = self.choose(budget - off)?;
-                }
-                Err(error) => return Err(error),
+            let is_close = attempts.take(tried, measured_ms);
+            let next = self.choose(budget - attempts.off_ms);
+            let is_new = |next: &Tried| !attempts.seen.contains(&next.choice.architecture);
+            let is_done = is_close || !next.as_ref().is_ok_and(is_new);
+            match attempts.best.take_if(|_| is_done) {
+                Some(best) => return Ok((best, count)),
+                None => tried = self.unseen(&mut attempts, next?)?,
             }
         }
-        best.map(|best| (best, self.args.tries))
-            .with_context(|| format!("none of {} networks met {budget} ms on the device", self.args.tries))
-            .hint("try more networks with --tries, or look with `host verify` how far the table is off")
+        let most = self.args.tries;
+        let best = attempts
+            .best
+            .with_context(|| format!("none of {most} networks met {budget} ms on the device"));
+        let hint =
+            "try more networks with --tries, or look with `host verify` how far the table is off";
+        Ok((best.hint(hint)?, most))
+    }
+
+    /// This choice, or, where it was measured to be above the budget already, one that costs a little less.
+    fn unseen(&self, attempts: &mut Attempts, mut next: Tried) -> anyhow::Result<Tried> {
+        while attempts.seen.contains(&next.choice.architecture) {
+            attempts.off_ms += LEFT * attempts.budget_ms / 4.0;
+            next = self.choose(attempts.budget_ms - attempts.off_ms)?;
+        }
+        Ok(next)
     }
 
     fn choose(&self, budget: f64) -> anyhow::Result<Tried> {
@@ -250,6 +244,38 @@ impl<'a> Deriving<'a> {
     }
 }
 
+/// What measuring has said of networks for a budget.
+struct Attempts {
+    budget_ms: f64,
+    /// By how much such networks take longer than predicted.
+    off_ms: f64,
+    seen: Vec<Architecture>,
+    /// The most probable that is within the budget.
+    best: Option<Tried>,
+}
+
+impl Attempts {
+    fn new(budget_ms: f64) -> Self {
+        Self { budget_ms, off_ms: f64::NEG_INFINITY, seen: Vec::new(), best: None }
+    }
+
+    /// Takes a network that was measured; says whether it is within the budget and hardly anything is left of that.
+    fn take(&mut self, tried: Tried, measured_ms: f64) -> bool {
+        let off = measured_ms - tried.predicted.0;
+        let is_within = measured_ms <= self.budget_ms;
+        // What was above the budget says that others are off by as much at least.
+        self.off_ms = if is_within { off } else { off.max(self.off_ms) };
+        self.seen.push(tried.choice.architecture.clone());
+        let probability = tried.choice.log_probability;
+        let is_better =
+            self.best.as_ref().is_none_or(|best| best.choice.log_probability < probability);
+        if is_within && is_better {
+            self.best = Some(tried);
+        }
+        is_within && self.budget_ms - measured_ms <= LEFT * self.budget_ms
+    }
+}
+
 impl Tried {
     fn margin(&self) -> f64 {
         self.standard_error.map_or(0.0, |error| MARGIN_STANDARD_ERRORS * error.0)
@@ -273,4 +299,54 @@ fn text(derived: &[Derived]) -> String {
         ]);
     }
     table.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tried(choice: usize, predicted_ms: f64, log_probability: f64) -> Tried {
+        let architecture = Architecture::new(vec![choice]);
+        Tried {
+            choice: BudgetChoice { architecture, log_probability, cost: predicted_ms },
+            predicted: Milliseconds(predicted_ms),
+            standard_error: Some(Milliseconds(0.1)),
+            measured: None,
+        }
+    }
+
+    fn kept(attempts: &Attempts) -> Option<usize> {
+        attempts.best.as_ref().map(|best| best.choice.architecture.choices()[0])
+    }
+
+    #[test]
+    fn of_what_is_measured_within_the_budget_the_most_probable_is_kept() {
+        let mut attempts = Attempts::new(10.0);
+        assert!(!attempts.take(tried(0, 9.0, -3.0), 9.2));
+        assert_eq!(kept(&attempts), Some(0));
+        assert!(!attempts.take(tried(1, 9.7, -1.0), 10.2), "it is above the budget");
+        assert_eq!(kept(&attempts), Some(0));
+        assert!(attempts.take(tried(2, 9.4, -2.0), 9.9), "hardly anything is left");
+        assert_eq!(kept(&attempts), Some(2));
+        attempts.take(tried(3, 8.0, -5.0), 8.0);
+        assert_eq!(kept(&attempts), Some(2));
+    }
+
+    #[test]
+    fn a_network_above_the_budget_makes_the_next_choice_more_careful_and_none_less() {
+        let mut attempts = Attempts::new(10.0);
+        attempts.take(tried(0, 9.0, -3.0), 8.8);
+        assert!((attempts.off_ms + 0.2).abs() < 1e-9);
+        attempts.take(tried(1, 9.9, -2.0), 10.4);
+        assert!((attempts.off_ms - 0.5).abs() < 1e-9);
+        attempts.take(tried(2, 9.8, -2.0), 10.1);
+        assert!((attempts.off_ms - 0.5).abs() < 1e-9, "it is above the budget too");
+    }
+
+    #[test]
+    fn the_margin_is_a_part_of_the_standard_error_or_nothing_where_there_is_none() {
+        let known = tried(0, 9.0, -3.0);
+        assert!((known.margin() - 0.12816).abs() < 1e-9);
+        assert!(Tried { standard_error: None, ..known }.margin().abs() < 1e-12);
+    }
 }
