@@ -1,8 +1,9 @@
-//! The host's program: asks agents to measure, keeps what they say in latency tables, and predicts from
-//! these.
+//! The host's program: asks agents to measure, keeps what they say in latency tables, predicts from these, and
+//! has networks searched and trained by them.
 //!
 //! [`profile`] turns a search space into a job, follows it through an [`agent_client`] and keeps each row
 //! in a [`journal`] until the table is written. [`verify`] measures whole networks the same way.
+//! [`search`] and [`train`] make a run's folder and become the [`trainer`]; [`mod@derive`] chooses networks from a run.
 //! [`connection`] finds the device: one of the [`registry`], or an agent that [`local_agent`] starts.
 
 mod agent_client;

@@ -86,6 +86,8 @@ fn settings(options: SearchOptions, space: &SearchSpace) -> anyhow::Result<Searc
     let data = options.data.as_deref().context("there are no images");
     let data = data.hint("name them with --data")?;
     let dataset = images::open(data, input, space.definition().classes)?;
+    let data = Some(images::from_anywhere(data)?);
+    let options = SearchOptions { data, ..options };
     options.resolve(Recipe::for_dataset(&dataset, images::target(input)))
 }
 

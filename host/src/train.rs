@@ -59,6 +59,9 @@ fn prepare(args: &TrainArgs, network: &str, root: &Path) -> anyhow::Result<()> {
     let data =
         options.data.as_deref().context("there are no images").hint("name them with --data")?;
     let dataset = images::open(data, input, named.network.output().channels())?;
+    let supernet = options.supernet.as_deref().map(std::path::absolute).transpose()?;
+    let data = Some(images::from_anywhere(data)?);
+    let options = TrainOptions { data, supernet, ..options };
     let config = options.resolve(Recipe::for_dataset(&dataset, images::target(input)))?;
     let folder = RunFolder::create(root)?;
     let file = NetworkFile::Network { name: named.name, network: named.network };

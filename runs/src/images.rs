@@ -32,6 +32,18 @@ pub fn input(space: &SearchSpace) -> anyhow::Result<FeatureMap> {
     Ok(FeatureMap::new(input.height, input.width, input.channels)?)
 }
 
+/// The same images by a name that holds from every folder: a run goes on wherever it is called from.
+///
+/// # Errors
+/// A working folder that is not there any more.
+pub fn from_anywhere(data: &str) -> anyhow::Result<String> {
+    if data == SYNTHETIC {
+        return Ok(data.to_owned());
+    }
+    let path = std::path::absolute(data).with_context(|| format!("the images `{data}`"))?;
+    Ok(path.to_str().with_context(|| format!("{} is not text", path.display()))?.to_owned())
+}
+
 /// Opens a data set for a network with this input and so many classes, and reads as much of it as tells whether
 /// it is in order.
 ///
@@ -96,6 +108,13 @@ mod tests {
     fn synthetic_images_are_what_the_network_takes() {
         let set = open(SYNTHETIC, input(16), 4).unwrap();
         assert_eq!((set.classes().len(), set.shape()), (4, Some(ImageShape::new(3, 16, 16))));
+    }
+
+    #[test]
+    fn images_are_named_so_that_a_run_finds_them_from_every_folder() {
+        assert_eq!(from_anywhere(SYNTHETIC).unwrap(), SYNTHETIC);
+        let here = std::env::current_dir().unwrap().join("images");
+        assert_eq!(from_anywhere("images").unwrap(), here.to_str().unwrap());
     }
 
     #[test]

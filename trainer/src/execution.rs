@@ -15,6 +15,11 @@ pub(crate) fn of(name: ExecutionName) -> Execution {
     }
 }
 
+/// The name of what is run, where the fastest is asked for.
+pub(crate) fn resolved(asked: ExecutionName) -> ExecutionName {
+    name(of(asked))
+}
+
 /// The name of an execution.
 pub(crate) fn name(execution: Execution) -> ExecutionName {
     match execution {

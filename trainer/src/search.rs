@@ -18,6 +18,7 @@ use supernet::{
     cross_entropy,
 };
 
+use crate::execution;
 use crate::images::Feed;
 use crate::progress::Progress;
 use crate::randomness::{Purpose, stream};
@@ -48,7 +49,9 @@ struct Search {
 /// Runs or goes on with the search that a folder's settings say.
 pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     let folder = RunFolder::resume(root)?;
-    let config = SearchConfig::read(&folder.config())?;
+    let mut config = SearchConfig::read(&folder.config())?;
+    config.execution = execution::resolved(config.execution);
+    folder.write_config(&config)?;
     tch::set_num_threads(i32::try_from(config.threads.get()).context("the number of threads")?);
     let mut search = Search::prepare(folder, config)?;
     search.go_on()?;
@@ -64,7 +67,7 @@ impl Search {
         let settings = SgdSettings { momentum: MOMENTUM, weight_decay: config.weight_decay };
         let mut random = stream(config.seed, Purpose::Start, 0);
         let learner = plan::learner(&config, &space, &cost, &mut random)?;
-        let net = Supernet::new(space, crate::execution::of(config.execution), &mut random)?;
+        let net = Supernet::new(space, execution::of(config.execution), &mut random)?;
         let checkpoints = Checkpoints::new(folder.checkpoints());
         let (state, optimizer) = if let Some(found) = checkpoints.latest()? {
             found.damaged.iter().for_each(|damage| output::note(damage));

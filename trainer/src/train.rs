@@ -62,7 +62,9 @@ struct Training {
 /// Runs or goes on with the training that a folder's settings say.
 pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     let folder = RunFolder::resume(root)?;
-    let config = TrainConfig::read(&folder.config())?;
+    let mut config = TrainConfig::read(&folder.config())?;
+    config.execution = execution::resolved(config.execution);
+    folder.write_config(&config)?;
     tch::set_num_threads(i32::try_from(config.threads.get()).context("the number of threads")?);
     let mut training = Training::prepare(folder, config)?;
     training.go_on()?;
