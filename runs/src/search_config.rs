@@ -108,7 +108,7 @@ pub struct SearchOptions {
     /// Exponent of target / latency in the reward of REINFORCE [default: 0.1]
     #[arg(long, value_name = "EXPONENT")]
     pub reward_exponent: Option<f64>,
-    /// Learning rate of logits [default: 0.006]
+    /// Learning rate of logits [default: so much that their steps are 10 together, 0.001 at least and 0.1 at most]
     #[arg(long, value_name = "RATE")]
     pub architecture_learning_rate: Option<f64>,
     /// Share of the training images that logits learn on [default: 0.2]
@@ -154,7 +154,8 @@ pub struct SearchConfig {
     pub objective: ObjectiveName,
     pub lambda: f64,
     pub reward_exponent: f64,
-    pub architecture_learning_rate: f64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub architecture_learning_rate: Option<f64>,
     pub architecture_share: f64,
     pub architecture_batch: NonZeroU32,
     pub architecture_every: NonZeroU32,
@@ -246,7 +247,7 @@ impl SearchOptions {
             objective: self.objective.unwrap_or(ObjectiveName::Target),
             lambda: self.lambda.unwrap_or(0.1),
             reward_exponent: self.reward_exponent.unwrap_or(0.1),
-            architecture_learning_rate: self.architecture_learning_rate.unwrap_or(0.006),
+            architecture_learning_rate: self.architecture_learning_rate,
             architecture_share: self.architecture_share.unwrap_or(0.2),
             architecture_batch: number(self.architecture_batch, architecture_batch),
             architecture_every: number(self.architecture_every, 5),
@@ -279,8 +280,8 @@ impl SearchConfig {
             ("learning_rate", self.learning_rate, is_rate(self.learning_rate), "above 0"),
             (
                 "architecture_learning_rate",
-                self.architecture_learning_rate,
-                is_rate(self.architecture_learning_rate),
+                self.architecture_learning_rate.unwrap_or(1.0),
+                self.architecture_learning_rate.is_none_or(is_rate),
                 "above 0",
             ),
             (

@@ -51,7 +51,6 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     let folder = RunFolder::resume(root)?;
     let mut config = SearchConfig::read(&folder.config())?;
     config.execution = execution::resolved(config.execution);
-    folder.write_config(&config)?;
     tch::set_num_threads(i32::try_from(config.threads.get()).context("the number of threads")?);
     let mut search = Search::prepare(folder, config)?;
     search.go_on()?;
@@ -59,14 +58,17 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
 }
 
 impl Search {
-    fn prepare(folder: RunFolder, config: SearchConfig) -> anyhow::Result<Self> {
+    fn prepare(folder: RunFolder, mut config: SearchConfig) -> anyhow::Result<Self> {
         let space = plan::space(&folder)?;
         let cost = plan::cost(&folder, &space)?;
         let (weight_images, architecture_images) = plan::feeds(&config, &space)?;
         let plan = plan::plan(&config, weight_images.steps_per_epoch())?;
         let settings = SgdSettings { momentum: MOMENTUM, weight_decay: config.weight_decay };
         let mut random = stream(config.seed, Purpose::Start, 0);
-        let learner = plan::learner(&config, &space, &cost, &mut random)?;
+        let rate = plan::architecture_learning_rate(plan);
+        let rate = *config.architecture_learning_rate.get_or_insert(rate);
+        let learner = plan::learner(&config, &space, &cost, rate, &mut random)?;
+        folder.write_config(&config)?;
         let net = Supernet::new(space, execution::of(config.execution), &mut random)?;
         let checkpoints = Checkpoints::new(folder.checkpoints());
         let (state, optimizer) = if let Some(found) = checkpoints.latest()? {

@@ -141,10 +141,12 @@ fn a_search_becomes_a_trained_network_within_its_budget_on_the_device_for_any_ru
     let folder = folder.path();
     let target = target(folder);
     let images = images();
-    succeed(
-        folder,
-        &[&SEARCH[..], &["--data", &images, "--target", &target, "--out", "run"]].concat(),
-    );
+    let mut longer = SEARCH;
+    let steps = longer.iter().position(|argument| *argument == "--steps-per-epoch").unwrap();
+    // So many that the supernet has learnt something, whatever the processor's rounding.
+    longer[steps + 1] = "80";
+    let run = ["--data", &images, "--target", &target, "--out", "run"];
+    succeed(folder, &[&longer[..], &run].concat());
     for file in ["logits.json", "metrics.jsonl", "pictures/search.svg", "pictures/choices.png"] {
         assert!(folder.join("run").join(file).is_file(), "{file}");
     }
@@ -167,8 +169,8 @@ fn a_search_becomes_a_trained_network_within_its_budget_on_the_device_for_any_ru
     assert_eq!(trained["top1"], result["last"]["top1"]);
     let top1 = |accuracy: &Value| accuracy["top1"].as_f64().unwrap();
     if fashion_mnist().is_some() {
-        // A tenth is chance. The supernet was trained for 40 steps on all its paths together.
-        assert!(top1(&trained) > 0.5 && top1(&path) > 0.12, "{trained} {path}");
+        // A tenth is chance. The supernet was trained for 320 steps on all its paths together.
+        assert!(top1(&trained) > 0.5 && top1(&path) > 0.2, "{trained} {path}");
     }
 
     succeed(folder, &["export", "net", "--out", "exported"]);

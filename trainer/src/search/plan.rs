@@ -23,6 +23,12 @@ use crate::search_state::Learner;
 /// alpha and beta of the published objective.
 const MUL_LOG: (f64, f64) = (0.2, 0.3);
 
+/// How far the steps of a logit go together, where all go one way.
+const ALL_STEPS: f64 = 10.0;
+
+/// The least and the most that a learning rate of logits is by itself.
+const RATES: (f64, f64) = (1e-3, 0.1);
+
 /// How slowly the baseline of REINFORCE moves.
 const BASELINE_DECAY: f64 = 0.9;
 
@@ -90,19 +96,23 @@ pub(crate) fn rates(config: &SearchConfig, plan: Plan) -> anyhow::Result<[Cosine
     ])
 }
 
+/// The learning rate of logits, where the user says none: enough for logits to part in so many steps of about the
+/// rate each, as those of Adam are. The published search has 110,000 steps, at 0.001.
+pub(crate) fn architecture_learning_rate(plan: Plan) -> f64 {
+    (ALL_STEPS / plan.architecture_steps().max(1) as f64).clamp(RATES.0, RATES.1)
+}
+
 /// What is to learn the logits, from the beginning.
 pub(crate) fn learner<R: Rng>(
     config: &SearchConfig,
     space: &SearchSpace,
     cost: &SearchCost,
+    learning_rate: f64,
     random: &mut R,
 ) -> anyhow::Result<Learner> {
     check_target(config, cost)?;
     let logits = Logits::random(space, random);
-    let settings = AdamSettings {
-        learning_rate: config.architecture_learning_rate,
-        ..AdamSettings::PUBLISHED
-    };
+    let settings = AdamSettings { learning_rate, ..AdamSettings::PUBLISHED };
     Ok(match config.algorithm {
         Algorithm::Gradient => Learner::Gradient(GradientSearch::new(
             gate_mode(config.gates),
@@ -147,4 +157,29 @@ fn objective(config: &SearchConfig) -> anyhow::Result<Objective> {
         ObjectiveName::MulLog => Objective::mul_log(target, MUL_LOG.0, MUL_LOG.1)?,
         ObjectiveName::AddLinear => Objective::add_linear(target, config.lambda)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(number: u32) -> NonZeroU32 {
+        NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN)
+    }
+
+    #[test]
+    fn logits_move_far_in_a_short_search_and_as_published_in_a_long_one() {
+        for (search_epochs, batches, expected) in [(2, 10, 0.1), (6, 150, 0.067), (120, 4614, 1e-3)]
+        {
+            let updates = ArchitectureUpdates::Gradient { weight_steps: number(5) };
+            let plan = Plan {
+                warm_up_epochs: 1,
+                search_epochs,
+                batches_per_epoch: number(batches),
+                updates,
+            };
+            let rate = architecture_learning_rate(plan);
+            assert!((rate / expected - 1.0).abs() < 0.01, "{rate} {expected}");
+        }
+    }
 }
