@@ -72,11 +72,11 @@ fn prepare(args: &SearchArgs, root: &Path) -> anyhow::Result<()> {
         .hint("name the space with --space")?;
     let config = settings(options, &space)?;
     check_target(&config, &space, &table)?;
-    let folder = RunFolder::create(root)?;
-    folder.write(&folder.space(), &toml::to_string_pretty(space.definition())?)?;
-    file::write(&folder.table(), &table)?;
-    // The settings come last: a folder with them is a run.
-    folder.write_config(&config)?;
+    RunFolder::create(root, |folder| {
+        folder.write(&folder.space(), &toml::to_string_pretty(space.definition())?)?;
+        file::write(&folder.table(), &table)?;
+        folder.write_config(&config)
+    })?;
     output::note(&format!("the run is in {}", root.display()));
     Ok(())
 }

@@ -63,11 +63,11 @@ fn prepare(args: &TrainArgs, network: &str, root: &Path) -> anyhow::Result<()> {
     let data = Some(images::from_anywhere(data)?);
     let options = TrainOptions { data, supernet, ..options };
     let config = options.resolve(Recipe::for_dataset(&dataset, images::target(input)))?;
-    let folder = RunFolder::create(root)?;
     let file = NetworkFile::Network { name: named.name, network: named.network };
-    folder.write(&folder.network(), &file.to_json())?;
-    // The settings come last: a folder with them is a run.
-    folder.write_config(&config)?;
+    RunFolder::create(root, |folder| {
+        folder.write(&folder.network(), &file.to_json())?;
+        folder.write_config(&config)
+    })?;
     output::note(&format!("the run is in {}", root.display()));
     Ok(())
 }

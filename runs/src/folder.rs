@@ -33,11 +33,15 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// A new run, in a folder that is not there yet or is empty.
+    /// A new run, in a folder that is not there yet or is empty. `fill` writes what the run begins with; the folder
+    /// gets its name after that, so that one which is there is whole.
     ///
     /// # Errors
-    /// A folder with anything in it, and one that cannot be made.
-    pub fn create(root: &Path) -> anyhow::Result<Self> {
+    /// A folder with anything in it, one that cannot be made, and what `fill` says.
+    pub fn create(
+        root: &Path,
+        fill: impl FnOnce(&Self) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
         let there = match fs::read_dir(root) {
             Ok(mut entries) => entries.next().is_some(),
             Err(error) if error.kind() == ErrorKind::NotFound => false,
@@ -50,8 +54,14 @@ impl RunFolder {
             return Err(error)
                 .hint("go on with it by --resume, or choose another folder with --out");
         }
-        fs::create_dir_all(root).with_context(|| format!("cannot make {}", root.display()))?;
-        Self::locked(root)
+        let making = || format!("cannot make {}", root.display());
+        let root = std::path::absolute(root).with_context(making)?;
+        let parent = root.parent().with_context(making)?;
+        fs::create_dir_all(parent).with_context(making)?;
+        let half =
+            tempfile::Builder::new().prefix(".run").tempdir_in(parent).with_context(making)?;
+        fill(&Self { root: half.path().to_owned(), _lock: None })?;
+        fs::rename(half.keep(), &root).with_context(making)
     }
 
     /// A run that goes on.
@@ -176,22 +186,41 @@ mod tests {
 
     use super::*;
 
+    fn settings(folder: &RunFolder) -> anyhow::Result<()> {
+        folder.write(&folder.config(), "seed = 1\n")
+    }
+
     #[test]
     fn a_folder_with_something_in_it_is_not_written_over() {
         let parent = tempfile::tempdir().unwrap();
         let root = parent.path().join("run");
-        drop(RunFolder::create(&root).unwrap());
-        let error = RunFolder::create(&root).unwrap_err();
+        RunFolder::create(&root, settings).unwrap();
+        let error = RunFolder::create(&root, settings).unwrap_err();
         assert!(error.to_string().ends_with("run is not empty"), "{error}");
         assert!(hint::of(&error).unwrap().contains("--resume"));
+    }
+
+    #[test]
+    fn a_run_that_could_not_be_filled_is_not_there() {
+        let parent = tempfile::tempdir().unwrap();
+        let root = parent.path().join("run");
+        let full = |folder: &RunFolder| {
+            settings(folder)?;
+            anyhow::bail!("the disk is full")
+        };
+        assert_eq!(RunFolder::create(&root, full).unwrap_err().to_string(), "the disk is full");
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
+        fs::create_dir(&root).unwrap();
+        RunFolder::create(&root, settings).unwrap();
+        assert!(RunFolder::read(&root).is_ok());
     }
 
     #[test]
     fn one_process_works_in_a_run_at_a_time_and_others_may_read_it() {
         let parent = tempfile::tempdir().unwrap();
         let root = parent.path().join("run");
-        let folder = RunFolder::create(&root).unwrap();
-        folder.write(&folder.config(), "seed = 1\n").unwrap();
+        RunFolder::create(&root, settings).unwrap();
+        let folder = RunFolder::resume(&root).unwrap();
         let error = RunFolder::resume(&root).unwrap_err();
         assert!(error.to_string().starts_with("another process works in"), "{error}");
         assert!(RunFolder::read(&root).is_ok());

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use architecture_search::{EdgeValues, Phase};
-use op_catalog::Architecture;
 use serde::{Deserialize, Serialize};
 
 /// One line.
@@ -37,9 +36,9 @@ pub enum Metric {
         expected_ms: f64,
         /// Entropy of the distribution over architectures, in nats.
         entropy_nats: f64,
-        /// The multiplier of a target that is learnt.
+        /// What a millisecond of expected latency costs in nats, by gradient.
         #[serde(skip_serializing_if = "Option::is_none", default)]
-        multiplier: Option<f64>,
+        nats_per_ms: Option<f64>,
         /// Mean reward, of REINFORCE.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         reward: Option<f64>,
@@ -68,13 +67,6 @@ pub enum Metric {
         /// Seconds since the run or its continuation began.
         seconds: f64,
     },
-}
-
-impl Metric {
-    /// Choices as they are written.
-    pub fn choices(architecture: &Architecture) -> Vec<usize> {
-        architecture.choices().to_vec()
-    }
 }
 
 /// The file of a run under way.

@@ -156,7 +156,7 @@ mod tests {
                 loss: 2.2,
                 expected_ms: 9.0,
                 entropy_nats: 20.0,
-                multiplier: Some(0.0),
+                nats_per_ms: Some(0.0),
                 reward: None,
             },
             Metric::Epoch {

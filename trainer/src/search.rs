@@ -24,9 +24,6 @@ use crate::progress::Progress;
 use crate::randomness::{Purpose, stream};
 use crate::search_state::{self, Learner, SearchState};
 
-/// Momentum of the weights, as published.
-const MOMENTUM: f64 = 0.9;
-
 /// Images that the most likely path is looked at with after an epoch.
 const GLANCE_IMAGES: u64 = 1000;
 
@@ -63,7 +60,7 @@ impl Search {
         let cost = plan::cost(&folder, &space)?;
         let (weight_images, architecture_images) = plan::feeds(&config, &space)?;
         let plan = plan::plan(&config, weight_images.steps_per_epoch())?;
-        let settings = SgdSettings { momentum: MOMENTUM, weight_decay: config.weight_decay };
+        let settings = SgdSettings { weight_decay: config.weight_decay, ..SgdSettings::PUBLISHED };
         let mut random = stream(config.seed, Purpose::Start, 0);
         let rate = plan::architecture_learning_rate(plan);
         let rate = *config.architecture_learning_rate.get_or_insert(rate);
@@ -179,7 +176,7 @@ impl Search {
         let (expected_ms, entropy_nats) =
             (self.cost.expected(logits)?.value, logits.entropy_nats());
         let mut random = stream(self.config.seed, Purpose::Architecture, number);
-        let (loss, multiplier, reward) = match &mut self.state.learner {
+        let (loss, nats_per_ms, reward) = match &mut self.state.learner {
             Learner::Gradient(search) => {
                 let gates = search.sample_gates(&mut random);
                 let pass = self.net.gate_pass(&batch, &gates)?;
@@ -206,7 +203,7 @@ impl Search {
             }
         };
         let step = self.state.alternation.weight_steps();
-        Ok(Metric::Architecture { step, loss, expected_ms, entropy_nats, multiplier, reward })
+        Ok(Metric::Architecture { step, loss, expected_ms, entropy_nats, nats_per_ms, reward })
     }
 
     fn end_step(&mut self, step: Step, progress: &mut Progress) -> anyhow::Result<()> {
@@ -242,7 +239,7 @@ impl Search {
             accuracy: sum / batches as f64,
             top5: None,
             probabilities: Some(logits.probabilities()),
-            most_likely: Some(Metric::choices(&path)),
+            most_likely: Some(path.choices().to_vec()),
             seconds: self.start.elapsed().as_secs_f64(),
         })
     }

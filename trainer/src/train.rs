@@ -23,9 +23,6 @@ use crate::progress::Progress;
 use crate::randomness::{Purpose, stream};
 use crate::{execution, extraction, tensor_file};
 
-/// Momentum of the weights, as published.
-const MOMENTUM: f64 = 0.9;
-
 /// Names of a checkpoint's files.
 const STATE: &str = "state.json";
 const WEIGHTS: &str = "weights.safetensors";
@@ -101,7 +98,7 @@ impl Training {
             None => SingleNetwork::random(network, execution, &mut random)?,
         };
         let network = network.with_dropout(Dropout::new(config.dropout)?);
-        let settings = SgdSettings { momentum: MOMENTUM, weight_decay: config.weight_decay };
+        let settings = SgdSettings { weight_decay: config.weight_decay, ..SgdSettings::PUBLISHED };
         let checkpoints = Checkpoints::new(folder.checkpoints());
         let (state, optimizer) = match checkpoints.latest()? {
             Some(found) => {
