@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod pictures;
 pub mod result;
 pub mod search_config;
+mod settings;
 pub mod train_config;
 
 pub use checkpoint::Checkpoints;

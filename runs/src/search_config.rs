@@ -1,8 +1,7 @@
 //! A search's settings: as options on the command line and in a TOML file, and as resolved from both.
 
-use std::fs;
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
@@ -10,7 +9,7 @@ use command_line::hint::WithHint;
 use datasets::Recipe;
 use serde::{Deserialize, Serialize};
 
-use crate::{ExecutionName, LatencyTarget};
+use crate::{ExecutionName, LatencyTarget, settings};
 
 /// How logits learn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -170,44 +169,9 @@ impl SearchOptions {
     /// # Errors
     /// A file that cannot be read, or has a key that is none.
     pub fn with_file(self, path: Option<&Path>) -> anyhow::Result<Self> {
-        let Some(path) = path else { return Ok(self) };
-        let text =
-            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let file: Self = toml::from_str(&text)
-            .with_context(|| format!("cannot read {}", path.display()))
-            .hint("its keys are the options of `host search --help`, with _ for -")?;
-        Ok(self.or(file))
-    }
-
-    fn or(self, file: Self) -> Self {
-        Self {
-            target: self.target.or(file.target),
-            space: self.space.or(file.space),
-            data: self.data.or(file.data),
-            seed: self.seed.or(file.seed),
-            threads: self.threads.or(file.threads),
-            execution: self.execution.or(file.execution),
-            batch: self.batch.or(file.batch),
-            warm_up_epochs: self.warm_up_epochs.or(file.warm_up_epochs),
-            epochs: self.epochs.or(file.epochs),
-            steps_per_epoch: self.steps_per_epoch.or(file.steps_per_epoch),
-            learning_rate: self.learning_rate.or(file.learning_rate),
-            weight_decay: self.weight_decay.or(file.weight_decay),
-            label_smoothing: self.label_smoothing.or(file.label_smoothing),
-            algorithm: self.algorithm.or(file.algorithm),
-            gates: self.gates.or(file.gates),
-            objective: self.objective.or(file.objective),
-            lambda: self.lambda.or(file.lambda),
-            reward_exponent: self.reward_exponent.or(file.reward_exponent),
-            architecture_learning_rate: self
-                .architecture_learning_rate
-                .or(file.architecture_learning_rate),
-            architecture_share: self.architecture_share.or(file.architecture_share),
-            architecture_batch: self.architecture_batch.or(file.architecture_batch),
-            architecture_every: self.architecture_every.or(file.architecture_every),
-            samples: self.samples.or(file.samples),
-            checkpoint_every: self.checkpoint_every.or(file.checkpoint_every),
-            recipe: self.recipe.or(file.recipe),
+        match path {
+            Some(path) => settings::overlaid(self, path, "host search"),
+            None => Ok(self),
         }
     }
 
@@ -265,11 +229,8 @@ impl SearchConfig {
     ///
     /// # Errors
     /// A file that cannot be read or holds something else.
-    pub fn read(path: &PathBuf) -> anyhow::Result<Self> {
-        let text =
-            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let config: Self =
-            toml::from_str(&text).with_context(|| format!("cannot read {}", path.display()))?;
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let config: Self = settings::read(path)?;
         config.check()?;
         Ok(config)
     }
@@ -303,6 +264,7 @@ mod tests {
     use datasets::ImageShape;
 
     use super::*;
+    use std::fs;
 
     fn recipe() -> Recipe {
         let shape = ImageShape::new(3, 32, 32);

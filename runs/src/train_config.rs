@@ -1,6 +1,5 @@
 //! A training's settings: as options on the command line and in a TOML file, and as resolved from both.
 
-use std::fs;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +9,7 @@ use command_line::hint::WithHint;
 use datasets::Recipe;
 use serde::{Deserialize, Serialize};
 
-use crate::ExecutionName;
+use crate::{ExecutionName, settings};
 
 /// What a user says of a training. What is not said on the command line is taken from the file of `--config`,
 /// and what is not there either has a default.
@@ -90,28 +89,10 @@ impl TrainOptions {
     /// # Errors
     /// A file that cannot be read, or has a key that is none.
     pub fn with_file(self, path: Option<&Path>) -> anyhow::Result<Self> {
-        let Some(path) = path else { return Ok(self) };
-        let text =
-            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let file: Self = toml::from_str(&text)
-            .with_context(|| format!("cannot read {}", path.display()))
-            .hint("its keys are the options of `host train --help`, with _ for -")?;
-        Ok(Self {
-            data: self.data.or(file.data),
-            seed: self.seed.or(file.seed),
-            threads: self.threads.or(file.threads),
-            execution: self.execution.or(file.execution),
-            batch: self.batch.or(file.batch),
-            epochs: self.epochs.or(file.epochs),
-            steps_per_epoch: self.steps_per_epoch.or(file.steps_per_epoch),
-            learning_rate: self.learning_rate.or(file.learning_rate),
-            weight_decay: self.weight_decay.or(file.weight_decay),
-            label_smoothing: self.label_smoothing.or(file.label_smoothing),
-            dropout: self.dropout.or(file.dropout),
-            supernet: self.supernet.or(file.supernet),
-            checkpoint_every: self.checkpoint_every.or(file.checkpoint_every),
-            recipe: self.recipe.or(file.recipe),
-        })
+        match path {
+            Some(path) => settings::overlaid(self, path, "host train"),
+            None => Ok(self),
+        }
     }
 
     /// All settings, given what suits the images.
@@ -149,11 +130,8 @@ impl TrainConfig {
     ///
     /// # Errors
     /// A file that cannot be read or holds something else.
-    pub fn read(path: &PathBuf) -> anyhow::Result<Self> {
-        let text =
-            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let config: Self =
-            toml::from_str(&text).with_context(|| format!("cannot read {}", path.display()))?;
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let config: Self = settings::read(path)?;
         config.check()?;
         Ok(config)
     }

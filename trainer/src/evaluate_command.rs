@@ -11,6 +11,7 @@ use supernet::{Execution, SingleNetwork};
 
 use crate::evaluation::{evaluate, recalibrate};
 use crate::images::Feed;
+use crate::randomness::{Purpose, stream};
 use crate::{execution, extraction, tensor_file, train};
 
 #[derive(Debug, Args)]
@@ -59,14 +60,10 @@ pub(crate) fn trained(folder: &RunFolder, execution: Execution) -> anyhow::Resul
         "{} has no weights yet: its training has not ended",
         folder.root().display()
     );
-    let network = SingleNetwork::random(network, execution, &mut rand_chacha_zero())?;
+    // Weights that are overwritten at once need no seed of the user's.
+    let network = SingleNetwork::random(network, execution, &mut stream(0, Purpose::Start, 0))?;
     tensor_file::load_variables(&weights, network.variables())?;
     Ok(network)
-}
-
-/// Weights that are overwritten at once need no seed of the user's.
-fn rand_chacha_zero() -> rand_chacha::ChaCha8Rng {
-    crate::randomness::stream(0, crate::randomness::Purpose::Start, 0)
 }
 
 fn of_training(
@@ -78,11 +75,13 @@ fn of_training(
         .with_context(|| format!("{} is no training", folder.root().display()))?;
     let network = trained(folder, execution)?;
     let classes = network.network().output().channels();
-    let data = args.data.as_ref().unwrap_or(&config.data);
-    let dataset = images::open(data, network.network().input(), classes)?;
-    // What the network was trained with, whatever it is looked at with.
     let own = images::open(&config.data, network.network().input(), classes)?;
+    // What the network was trained with, whatever it is looked at with.
     let normalisation = Normalisation::of(own.images(Split::Training), config.seed)?;
+    let dataset = match &args.data {
+        Some(data) => images::open(data, network.network().input(), classes)?,
+        None => own,
+    };
     let accuracy = evaluate(&network, &dataset, Split::Test, &config.recipe, &normalisation)?;
     Ok((dataset.name().to_owned(), accuracy))
 }

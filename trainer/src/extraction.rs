@@ -8,9 +8,9 @@ use op_catalog::Network;
 use runs::{Checkpoints, RunFolder};
 use supernet::{Execution, SingleNetwork, Supernet};
 
+use crate::checkpoint_files;
 use crate::randomness::{Purpose, stream};
 use crate::search::plan;
-use crate::tensor_file;
 
 /// The network with the weights that the last checkpoint of a search has for it. Its running statistics are those of
 /// many paths: they are to be found anew before it is evaluated.
@@ -29,7 +29,6 @@ pub(crate) fn from_search(
         .latest()?
         .with_context(|| format!("{} has no checkpoint", search.display()))?;
     let net = Supernet::new(space, execution, &mut stream(0, Purpose::Start, 0))?;
-    let weights = found.folder.join("weights.safetensors");
-    tensor_file::load_variables(&weights, net.variables())?;
+    checkpoint_files::load_weights(&found.folder, net.variables())?;
     Ok(net.extract(&architecture)?)
 }

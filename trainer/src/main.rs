@@ -1,6 +1,7 @@
 //! The program that runs libtorch: what searches, trains and times. `host` starts it, so that everything else
 //! that `host` does starts without libtorch.
 
+mod checkpoint_files;
 mod cli;
 mod evaluate_command;
 mod evaluation;

@@ -18,11 +18,11 @@ use supernet::{
     cross_entropy,
 };
 
-use crate::execution;
 use crate::images::Feed;
 use crate::progress::Progress;
 use crate::randomness::{Purpose, stream};
-use crate::search_state::{self, Learner, SearchState};
+use crate::search_state::{Learner, SearchState};
+use crate::{checkpoint_files, execution};
 
 /// Images that the most likely path is looked at with after an epoch.
 const GLANCE_IMAGES: u64 = 1000;
@@ -71,7 +71,7 @@ impl Search {
         let (state, optimizer) = if let Some(found) = checkpoints.latest()? {
             found.damaged.iter().for_each(|damage| output::note(damage));
             output::note(&format!("going on after step {}", found.step));
-            search_state::load(&found.folder, &net, settings)?
+            checkpoint_files::load(&found.folder, net.variables(), settings)?
         } else {
             let alternation = Alternation::new(plan);
             let state = SearchState { alternation, learner, metrics_bytes: 0 };
@@ -248,7 +248,8 @@ impl Search {
         self.state.metrics_bytes = self.metrics.bytes();
         let steps = self.state.alternation.weight_steps();
         self.checkpoints.save(steps, |folder| {
-            search_state::save(folder, &self.state, &self.net, &self.step.optimizer)
+            let (weights, optimizer) = (self.net.variables(), &self.step.optimizer);
+            checkpoint_files::save(folder, &self.state, weights, optimizer)
         })
     }
 
@@ -260,7 +261,7 @@ impl Search {
             steps: self.state.alternation.weight_steps(),
             logits: logits.clone(),
         };
-        self.folder.write(&self.folder.logits(), &found.to_json())?;
+        self.folder.write(&self.folder.logits(), &found.to_json()?)?;
         let most_likely = logits.most_likely();
         let path = self.folder.architecture("most-likely");
         self.folder.write(&path, &most_likely.to_json(space)?)?;

@@ -1,6 +1,5 @@
 //! A training trains one network, in a run's folder, and goes on where it was.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::time::Instant;
@@ -21,12 +20,7 @@ use crate::evaluation::evaluate;
 use crate::images::Feed;
 use crate::progress::Progress;
 use crate::randomness::{Purpose, stream};
-use crate::{execution, extraction, tensor_file};
-
-/// Names of a checkpoint's files.
-const STATE: &str = "state.json";
-const WEIGHTS: &str = "weights.safetensors";
-const VELOCITIES: &str = "velocities.safetensors";
+use crate::{checkpoint_files, execution, extraction, tensor_file};
 
 /// All but the tensors that the next step depends on.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -104,7 +98,7 @@ impl Training {
             Some(found) => {
                 found.damaged.iter().for_each(|damage| output::note(damage));
                 output::note(&format!("going on after step {}", found.step));
-                load(&found.folder, &network, settings)?
+                checkpoint_files::load(&found.folder, network.variables(), settings)?
             }
             None => (State::default(), Sgd::new(settings)?),
         };
@@ -211,11 +205,8 @@ impl Training {
     fn save(&mut self) -> anyhow::Result<()> {
         self.state.metrics_bytes = self.metrics.bytes();
         self.checkpoints.save(self.state.steps, |folder| {
-            let path = folder.join(STATE);
-            fs::write(&path, serde_json::to_string(&self.state)?)
-                .with_context(|| format!("cannot write {}", path.display()))?;
-            tensor_file::write_variables(&folder.join(WEIGHTS), self.network.variables())?;
-            tensor_file::write(&folder.join(VELOCITIES), self.step.optimizer.velocities())
+            let (weights, optimizer) = (self.network.variables(), &self.step.optimizer);
+            checkpoint_files::save(folder, &self.state, weights, optimizer)
         })
     }
 
@@ -238,19 +229,4 @@ impl Training {
         ));
         output::data(&self.folder.root().display().to_string())
     }
-}
-
-fn load(
-    folder: &Path,
-    network: &SingleNetwork,
-    settings: SgdSettings,
-) -> anyhow::Result<(State, Sgd)> {
-    let path = folder.join(STATE);
-    let text =
-        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let state =
-        serde_json::from_str(&text).with_context(|| format!("cannot read {}", path.display()))?;
-    tensor_file::load_variables(&folder.join(WEIGHTS), network.variables())?;
-    let velocities: BTreeMap<_, _> = tensor_file::read(&folder.join(VELOCITIES))?;
-    Ok((state, Sgd::with_velocities(settings, velocities)?))
 }

@@ -8,7 +8,6 @@ use architecture_search::{
     AdamSettings, ArchitectureUpdates, CosineSchedule, GateMode, GradientSearch, LinearCost,
     Logits, Objective, Phase, Plan, Reinforce, ReinforceSearch, SearchCost,
 };
-use command_line::hint::WithHint;
 use command_line::resolve;
 use datasets::{HeldOut, Normalisation, Pipeline, Split};
 use latency_tables::EdgeCosts;
@@ -110,7 +109,6 @@ pub(crate) fn learner<R: Rng>(
     learning_rate: f64,
     random: &mut R,
 ) -> anyhow::Result<Learner> {
-    check_target(config, cost)?;
     let logits = Logits::random(space, random);
     let settings = AdamSettings { learning_rate, ..AdamSettings::PUBLISHED };
     Ok(match config.algorithm {
@@ -126,20 +124,6 @@ pub(crate) fn learner<R: Rng>(
             Learner::Reinforce(ReinforceSearch::new(logits, settings, estimator)?)
         }
     })
-}
-
-fn check_target(config: &SearchConfig, cost: &SearchCost) -> anyhow::Result<()> {
-    let (target, range) = (config.target.milliseconds().0, cost.range());
-    if (range.least..=range.most).contains(&target) {
-        return Ok(());
-    }
-    let error = anyhow::anyhow!(
-        "the target is {} but the networks of the space are predicted to take from {:.3} to {:.3} ms",
-        config.target,
-        range.least,
-        range.most
-    );
-    Err(error).hint("choose a target between the two, or a space with smaller or larger networks")
 }
 
 fn gate_mode(name: GateModeName) -> GateMode {
