@@ -98,16 +98,25 @@ impl Search {
         let all = plan.weight_steps(Phase::WarmUp) + plan.weight_steps(Phase::Search);
         let mut progress = Progress::new(self.state.alternation.weight_steps(), all);
         while let Some(step) = self.state.alternation.next() {
-            self.make(step, &mut progress)
-                .with_context(|| self.place(step))
-                .hint(format!(
-                    "`host search --resume {}` goes on from the last checkpoint; where a loss was not finite, \
-                     a smaller learning_rate in its config.toml may help",
-                    self.folder.root().display()
-                ))?;
+            if let Err(error) = self.make(step, &mut progress) {
+                return Err(error.context(self.place(step))).hint(self.way_on()?);
+            }
         }
         progress.finish();
         self.save()
+    }
+
+    /// How to go on after an error.
+    fn way_on(&self) -> anyhow::Result<String> {
+        let root = self.folder.root().display();
+        let after = match self.checkpoints.latest()? {
+            Some(found) => format!("after step {}", found.step),
+            None => "from the beginning".to_owned(),
+        };
+        Ok(format!(
+            "`host search --resume {root}` goes on {after}; where a loss was not finite, a smaller learning_rate in \
+             its config.toml may help"
+        ))
     }
 
     fn place(&self, step: Step) -> String {

@@ -356,9 +356,18 @@ fn a_loss_that_is_not_finite_stops_the_run_at_its_step_with_the_last_good_checkp
     let folder = profiled();
     let folder = folder.path();
     let target = target(folder);
+    let mut every_step = SEARCH;
+    let option = every_step.iter().position(|argument| *argument == "--checkpoint-every").unwrap();
+    every_step[option + 1] = "1";
     let run =
         ["--data", "synthetic", "--target", &target, "--out", "run", "--learning-rate", "1e30"];
-    let said = refusal(folder, &[&SEARCH[..], &run].concat());
-    assert!(said.contains("error: step ") && said.contains("the loss is NaN"), "{said}");
-    assert!(said.contains("hint: ") && said.contains("learning_rate"), "{said}");
+    let said = refusal(folder, &[&every_step[..], &run].concat());
+    assert!(said.contains("the loss is NaN") && said.contains("learning_rate"), "{said}");
+    let number_after = |text: &str| -> u64 {
+        let rest = said.split(text).nth(1).unwrap();
+        rest.split(|sign: char| !sign.is_ascii_digit()).next().unwrap().parse().unwrap()
+    };
+    let failed = number_after("error: step ");
+    assert!(failed >= 2, "{said}");
+    assert_eq!(number_after("goes on after step "), failed - 1, "{said}");
 }
