@@ -8,6 +8,7 @@
 
 use op_catalog::Architecture;
 
+use crate::budget_window::BudgetWindow;
 use crate::{LinearCost, Logits, SearchError};
 
 /// How often the multiplier of the bound is halved: the bound is right for any multiplier, and a few digits
@@ -65,35 +66,69 @@ impl BudgetChoice {
         budget: f64,
     ) -> Result<Self, SearchError> {
         cost.candidates().check_shape("logits", logits.values())?;
-        let least = cost.range().least;
-        let problem = Problem { edges: items(logits, cost), constant: cost.constant(), budget };
-        let cheapest = problem.cheapest();
-        // A budget that is no number is met by nothing.
-        if budget.is_nan() || cost.of(&cheapest)? > budget {
+        let problem = Problem::new(logits, cost, Bound::AtMost(budget));
+        let Some(architecture) = problem.solution() else {
+            let least = cost.range().least;
             let expected = format!("at least {least}, what the cheapest architecture costs");
             return Err(SearchError::OutOfRange { what: "the budget", value: budget, expected });
+        };
+        Self::of(architecture, logits, cost)
+    }
+
+    /// The most probable architecture that costs at most `budget` and at least `floor`.
+    ///
+    /// Where the most probable one within the budget costs less than the floor, it is the most probable one that
+    /// costs at least the floor: by the same algorithm, with the signs of the costs changed. Where that one is above the
+    /// budget in turn, what lies between is looked through from the most probable (budget_window.rs).
+    /// If there is nothing between, the floor is let go.
+    ///
+    /// # Errors
+    /// As [`Self::most_probable`].
+    pub fn most_probable_between(
+        logits: &Logits,
+        cost: &LinearCost,
+        floor: f64,
+        budget: f64,
+    ) -> Result<Self, SearchError> {
+        let within = Self::most_probable(logits, cost, budget)?;
+        if within.cost >= floor {
+            return Ok(within);
         }
-        let (multiplier, known) = problem.bound(cheapest.choices());
-        let architecture = Architecture::new(problem.solve(multiplier, known));
+        let problem = Problem::new(logits, cost, Bound::AtLeast(floor));
+        let Some(above) = problem.solution() else {
+            return Ok(within);
+        };
+        if cost.of(&above)? <= budget {
+            return Self::of(above, logits, cost);
+        }
+        let (multiplier, _) = problem.bound(problem.cheapest().choices());
+        match BudgetWindow::new(logits, cost, floor, budget).most_probable(multiplier) {
+            Some(between) => Self::of(between, logits, cost),
+            None => Ok(within),
+        }
+    }
+
+    fn of(
+        architecture: Architecture,
+        logits: &Logits,
+        cost: &LinearCost,
+    ) -> Result<Self, SearchError> {
         Ok(Self {
-            log_probability: problem.sums(architecture.choices()).log_probability,
+            log_probability: logits.log_probability(&architecture)?,
             cost: cost.of(&architecture)?,
             architecture,
         })
     }
 }
 
-/// The candidates of every edge.
-fn items(logits: &Logits, cost: &LinearCost) -> Vec<Vec<Item>> {
-    let log_probabilities = logits.log_probabilities();
-    let edges = log_probabilities.edges().iter().zip(cost.candidates().edges());
-    let of_edge = |(log_probabilities, costs): (&Vec<f64>, &Vec<f64>)| {
-        let pairs = log_probabilities.iter().zip(costs);
-        pairs.map(|(&log_probability, &cost)| Item { log_probability, cost }).collect()
-    };
-    edges.map(of_edge).collect()
+/// What a cost has to be.
+#[derive(Clone, Copy, Debug)]
+enum Bound {
+    AtMost(f64),
+    AtLeast(f64),
 }
 
+/// Costs are to be small in it: those that are to be large have their signs changed.
 struct Problem {
     edges: Vec<Vec<Item>>,
     constant: f64,
@@ -101,6 +136,32 @@ struct Problem {
 }
 
 impl Problem {
+    fn new(logits: &Logits, cost: &LinearCost, bound: Bound) -> Self {
+        let (sign, budget) = match bound {
+            Bound::AtMost(budget) => (1.0, budget),
+            Bound::AtLeast(floor) => (-1.0, -floor),
+        };
+        let log_probabilities = logits.log_probabilities();
+        let edges = log_probabilities.edges().iter().zip(cost.candidates().edges());
+        let of_edge = |(log_probabilities, costs): (&Vec<f64>, &Vec<f64>)| {
+            let pairs = log_probabilities.iter().zip(costs);
+            pairs
+                .map(|(&log_probability, &cost)| Item { log_probability, cost: sign * cost })
+                .collect()
+        };
+        Self { edges: edges.map(of_edge).collect(), constant: sign * cost.constant(), budget }
+    }
+
+    /// Its best choice, if there is any: a budget that is no number is met by nothing.
+    fn solution(&self) -> Option<Architecture> {
+        let cheapest = self.cheapest();
+        if self.budget.is_nan() || self.sums(cheapest.choices()).cost > self.budget {
+            return None;
+        }
+        let (multiplier, known) = self.bound(cheapest.choices());
+        Some(Architecture::new(self.solve(multiplier, known)))
+    }
+
     fn cheapest(&self) -> Architecture {
         let cheaper = |a: &Item, b: &Item| {
             a.cost.total_cmp(&b.cost).then(b.log_probability.total_cmp(&a.log_probability))
@@ -348,6 +409,87 @@ mod tests {
             assert!(found.log_probability >= last && found.cost <= budget, "{step} {found:?}");
             last = found.log_probability;
         }
+    }
+
+    proptest! {
+        #[test]
+        fn between_a_floor_and_a_budget_the_choice_is_the_most_probable_or_there_is_none(
+            (start, costs) in any_two_edge_values(-6.0..6.0, -2.0..20.0),
+            share in 0.0..1.0, width in 0.0..0.5,
+        ) {
+            let counts = start.choice_counts();
+            prop_assume!(counts.iter().product::<usize>() <= 20_000);
+            let (logits, cost) = (Logits::of_values(start), LinearCost::new(1.0, costs).unwrap());
+            let range = cost.range();
+            let budget = range.least + share * (range.most - range.least) + 1e-9;
+            let floor = budget - width * (range.most - range.least);
+            let found =
+                BudgetChoice::most_probable_between(&logits, &cost, floor, budget).unwrap();
+            prop_assert!(found.cost <= budget);
+            let best = all(&counts)
+                .into_iter()
+                .filter(|choices| {
+                    let cost = cost.of(&Architecture::new(choices.clone())).unwrap();
+                    (floor..=budget).contains(&cost)
+                })
+                .map(|choices| log_probability(&logits, &choices))
+                .fold(f64::NEG_INFINITY, f64::max);
+            if best.is_finite() {
+                prop_assert!((found.log_probability - best).abs() < 1e-9, "{found:?} {best}");
+                prop_assert!(found.cost >= floor);
+            } else {
+                let within = BudgetChoice::most_probable(&logits, &cost, budget).unwrap();
+                prop_assert_eq!(found, within, "without the floor it is what it was");
+            }
+        }
+    }
+
+    /// Each of the edges leans to one candidate or another; where they have decided, what fits is improbable.
+    #[test]
+    fn decided_logits_of_a_real_space_use_the_budget_that_the_floor_asks_for() {
+        let space = mobile_space();
+        let cost = LinearCost::macs(&space);
+        for (seed, sharpness) in [(1, 1e3), (2, 5e3), (3, 2e4)] {
+            let fresh = Logits::random(&space, &mut ChaCha8Rng::seed_from_u64(seed));
+            let sharp =
+                fresh.values().map_edges(|edge| edge.iter().map(|x| x * sharpness).collect());
+            let logits = Logits::of_values(sharp);
+            let range = cost.range();
+            for step in 2..=20 {
+                let budget = range.least + f64::from(step) / 20.0 * (range.most - range.least);
+                let floor = 0.97 * budget;
+                let found =
+                    BudgetChoice::most_probable_between(&logits, &cost, floor, budget).unwrap();
+                assert!((floor..=budget).contains(&found.cost), "{sharpness} {step} {found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn undecided_logits_of_a_real_space_use_the_budget_that_the_floor_asks_for() {
+        let space = mobile_space();
+        let cost = LinearCost::macs(&space);
+        let logits = Logits::random(&space, &mut ChaCha8Rng::seed_from_u64(7));
+        let range = cost.range();
+        let mut floors = 0;
+        for step in 2..=20 {
+            let budget = range.least + f64::from(step) / 20.0 * (range.most - range.least);
+            let floor = 0.95 * budget;
+            let found = BudgetChoice::most_probable_between(&logits, &cost, floor, budget).unwrap();
+            assert!((floor..=budget).contains(&found.cost), "{step} {found:?}");
+            let free = BudgetChoice::most_probable(&logits, &cost, budget).unwrap();
+            floors += usize::from(free.cost < floor);
+            assert!(found.log_probability <= free.log_probability);
+        }
+        assert!(floors > 3, "the floor decided {floors} times");
+    }
+
+    #[test]
+    fn a_floor_that_only_dearer_architectures_have_is_let_go() {
+        let logits = logits(&[&[1.0, 0.0]]);
+        let cost = LinearCost::new(0.0, values(&[&[2.0, 9.0]])).unwrap();
+        let found = BudgetChoice::most_probable_between(&logits, &cost, 4.0, 5.0).unwrap();
+        assert_eq!(found.architecture.choices(), [0]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use op_catalog::Architecture;
 
+use crate::error::check;
 use crate::linear_cost::CostRange;
 use crate::{Gates, LinearCost, Logits, SearchError, Term};
 
@@ -66,6 +67,13 @@ impl SearchCost {
             self.parts.iter().map(|part| pick(part.range())).fold(f64::NEG_INFINITY, f64::max)
         };
         CostRange { least: largest(|range| range.least), most: largest(|range| range.most) }
+    }
+
+    /// Refuses an expected cost that no architecture can have.
+    pub(crate) fn check_target(&self, target: f64) -> Result<(), SearchError> {
+        let CostRange { least, most } = self.range();
+        let expected = format!("from {least} to {most}, as architectures cost");
+        check("the target cost", target, |target| (least..=most).contains(&target), &expected)
     }
 
     fn largest(

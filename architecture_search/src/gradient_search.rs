@@ -5,8 +5,8 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Adam, AdamSettings, EdgeValues, GateMode, Gates, Logits, Loss, Objective, SearchCost,
-    SearchError, Term,
+    Adam, AdamSettings, EdgeValues, EntropyPressure, GateMode, Gates, Logits, Loss, Objective,
+    SearchCost, SearchError, Term,
 };
 
 /// The state of a search by gradient; saved and read again it goes on to the last bit.
@@ -19,6 +19,8 @@ pub struct GradientSearch {
     logits: Logits,
     adam: Adam,
     objective: Objective,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pressure: Option<EntropyPressure>,
 }
 
 impl GradientSearch {
@@ -37,17 +39,15 @@ impl GradientSearch {
         if mode == GateMode::Single {
             return Err(SearchError::SinglePath);
         }
-        let (target, range) = (objective.target_cost(), cost.range());
-        if !(range.least..=range.most).contains(&target) {
-            let expected = format!("from {} to {}, as architectures cost", range.least, range.most);
-            return Err(SearchError::OutOfRange {
-                what: "the target cost",
-                value: target,
-                expected,
-            });
-        }
+        cost.check_target(objective.target_cost())?;
         cost.expected(&logits)?;
-        Ok(Self { mode, adam: Adam::new(settings, &logits)?, logits, objective })
+        Ok(Self { mode, adam: Adam::new(settings, &logits)?, logits, objective, pressure: None })
+    }
+
+    /// The same search, that decides in its steps.
+    #[must_use]
+    pub fn with_entropy_pressure(self, pressure: EntropyPressure) -> Self {
+        Self { pressure: Some(pressure), ..self }
     }
 
     /// What has been learnt.
@@ -86,7 +86,10 @@ impl GradientSearch {
         let cross_entropy =
             Term { value: cross_entropy, gradient: gates.logit_gradient(gate_gradient)? };
         let cost = cost.expected_through(&self.logits, gates)?;
-        let loss = self.objective.combine(&cross_entropy, &cost)?;
+        let mut loss = self.objective.combine(&cross_entropy, &cost)?;
+        if let Some(pressure) = &mut self.pressure {
+            pressure.press(&mut loss.gradient, &self.logits)?;
+        }
         self.adam.step(&mut self.logits, &loss.gradient, gates)?;
         Ok(loss)
     }

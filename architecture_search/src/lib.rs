@@ -4,8 +4,9 @@
 //! [`Logits`] are the parameters. A [`GateMode`] draws [`Gates`] from them, which turn gate gradients
 //! into logit gradients; a [`SearchCost`] has its expectation and gradient in closed form; an
 //! [`Objective`] makes cross-entropy and cost one loss, and [`Adam`] takes the step. [`GradientSearch`]
-//! is all of that together, [`ReinforceSearch`] its counterpart that learns from rewards, and
-//! [`Alternation`] says when weights and when logits learn. `docs/search.md` has the equations in one
+//! is all of that together, [`ReinforceSearch`] its counterpart that learns from rewards,
+//! [`EntropyPressure`] makes both decide, and [`Alternation`] says when weights and when logits learn.
+//! `docs/search.md` has the equations in one
 //! place.
 //!
 //! ```
@@ -32,10 +33,12 @@
 
 pub mod alternation;
 pub mod budget_choice;
+mod budget_window;
 pub mod cosine;
 pub mod cost;
 mod draw;
 pub mod edge_values;
+pub mod entropy_pressure;
 pub mod error;
 #[cfg(test)]
 mod fixtures;
@@ -57,6 +60,7 @@ pub use budget_choice::BudgetChoice;
 pub use cosine::CosineSchedule;
 pub use cost::SearchCost;
 pub use edge_values::EdgeValues;
+pub use entropy_pressure::EntropyPressure;
 pub use error::SearchError;
 pub use gates::{EdgeGates, GateMode, Gates, Participant};
 pub use gradient_search::GradientSearch;

@@ -75,6 +75,14 @@ impl Logits {
         self.entropies_nats().iter().sum()
     }
 
+    /// `dH / d alpha_i = -p_i (ln p_i + H)` on each edge, with H its entropy.
+    pub fn entropy_gradient(&self) -> EdgeValues {
+        self.log_probabilities().map_edges(|edge| {
+            let entropy: f64 = -edge.iter().map(|log| log.exp() * log).sum::<f64>();
+            edge.iter().map(|log| -log.exp() * (log + entropy)).collect()
+        })
+    }
+
     /// The most likely architecture; of equal candidates the first.
     pub fn most_likely(&self) -> Architecture {
         let largest = |edge: &Vec<f64>| {
@@ -168,6 +176,25 @@ mod tests {
         assert!((undecided.entropy_nats() - 6.0_f64.ln()).abs() < 1e-12);
         let entropies = logits(&[&[0.0, 2000.0], &[0.0, 0.0]]).entropies_nats();
         assert!(entropies[0].abs() < 1e-12 && (entropies[1] - 2.0_f64.ln()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_gradient_of_the_entropy_is_that_of_finite_differences() {
+        let values = vec![vec![0.3, -1.0, 0.8], vec![0.0, 0.0], vec![4.0, -3.0]];
+        let entropy = |values: &[Vec<f64>]| {
+            Logits::of_values(EdgeValues::new(values.to_vec()).unwrap()).entropy_nats()
+        };
+        let gradient =
+            Logits::of_values(EdgeValues::new(values.clone()).unwrap()).entropy_gradient();
+        for (edge, candidate) in [(0, 0), (0, 1), (0, 2), (1, 0), (2, 0), (2, 1)] {
+            let moved = |by: f64| {
+                let mut values = values.clone();
+                values[edge][candidate] += by;
+                entropy(&values)
+            };
+            let difference = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+            assert!((gradient.edges()[edge][candidate] - difference).abs() < 1e-8);
+        }
     }
 
     #[test]

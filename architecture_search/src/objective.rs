@@ -102,7 +102,7 @@ impl Objective {
                 Loss::relative(cross_entropy, cost, *target, *lambda)
             }
             Self::Target(multiplier) => {
-                let lambda = multiplier.learn(cross_entropy, cost);
+                let lambda = multiplier.learn(&cross_entropy.gradient, cost);
                 Loss::relative(cross_entropy, cost, multiplier.target(), lambda)
             }
         }

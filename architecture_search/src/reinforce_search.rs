@@ -5,7 +5,10 @@ use op_catalog::Architecture;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::{Adam, AdamSettings, Episode, Logits, Reinforce, SearchError};
+use crate::{
+    Adam, AdamSettings, EntropyPressure, Episode, Logits, Reinforce, SearchCost, SearchError,
+    TargetMultiplier,
+};
 
 /// The state of a search by REINFORCE; saved and read again it goes on to the last bit.
 ///
@@ -16,6 +19,10 @@ pub struct ReinforceSearch {
     logits: Logits,
     adam: Adam,
     estimator: Reinforce,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    target: Option<TargetMultiplier>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pressure: Option<EntropyPressure>,
 }
 
 impl ReinforceSearch {
@@ -28,7 +35,31 @@ impl ReinforceSearch {
         settings: AdamSettings,
         estimator: Reinforce,
     ) -> Result<Self, SearchError> {
-        Ok(Self { adam: Adam::new(settings, &logits)?, logits, estimator })
+        let adam = Adam::new(settings, &logits)?;
+        Ok(Self { adam, logits, estimator, target: None, pressure: None })
+    }
+
+    /// The same search, led to an expected cost: the reward alone trades cost for accuracy, and leads to none.
+    ///
+    /// The expected cost needs no sampling: its exact gradient is added, with a multiplier that is learnt, to the
+    /// estimate of that of the rewards, as [`Objective::Target`](crate::Objective::Target) does to that of a
+    /// cross-entropy.
+    ///
+    /// # Errors
+    /// A target that no architecture can have.
+    pub fn with_target(
+        self,
+        multiplier: TargetMultiplier,
+        cost: &SearchCost,
+    ) -> Result<Self, SearchError> {
+        cost.check_target(multiplier.target())?;
+        Ok(Self { target: Some(multiplier), ..self })
+    }
+
+    /// The same search, that decides in its steps.
+    #[must_use]
+    pub fn with_entropy_pressure(self, pressure: EntropyPressure) -> Self {
+        Self { pressure: Some(pressure), ..self }
     }
 
     /// What has been learnt.
@@ -46,12 +77,20 @@ impl ReinforceSearch {
         self.logits.sample(random)
     }
 
-    /// Learns from the architectures that were tried together.
+    /// Learns from the architectures that were tried together, and from the cost where it is led to one.
     ///
     /// # Errors
-    /// As [`Reinforce::gradient`]. The logits then are as they were.
-    pub fn step(&mut self, episodes: &[Episode]) -> Result<(), SearchError> {
-        let gradient = self.estimator.gradient(&self.logits, episodes)?;
+    /// As [`Reinforce::gradient`] and [`SearchCost::expected`]. The logits then are as they were.
+    pub fn step(&mut self, episodes: &[Episode], cost: &SearchCost) -> Result<(), SearchError> {
+        let cost = cost.expected(&self.logits)?;
+        let mut gradient = self.estimator.gradient(&self.logits, episodes)?;
+        if let Some(multiplier) = &mut self.target {
+            let lambda = multiplier.learn(&gradient, &cost);
+            gradient.add_scaled(&cost.gradient, lambda / multiplier.target())?;
+        }
+        if let Some(pressure) = &mut self.pressure {
+            pressure.press(&mut gradient, &self.logits)?;
+        }
         self.adam.step_all(&mut self.logits, &gradient)
     }
 }
@@ -91,7 +130,7 @@ mod tests {
                         Episode { architecture, reward }
                     })
                     .collect();
-                self.search.step(&episodes).unwrap();
+                self.search.step(&episodes, cost).unwrap();
             }
         }
     }
@@ -104,6 +143,31 @@ mod tests {
         trial.run(300, &cost);
         let after = cost.expected(trial.search.logits()).unwrap().value;
         assert!(after < 0.7 * before, "{before} {after}");
+    }
+
+    #[test]
+    fn a_search_that_is_led_to_a_cost_ends_there_from_either_side() {
+        let cost = SearchCost::from(LinearCost::macs(&mobile_space()));
+        for share in [0.6, 1.3] {
+            let mut trial = Trial::new(3);
+            let target = share * cost.expected(trial.search.logits()).unwrap().value;
+            let multiplier = TargetMultiplier::new(target).unwrap();
+            trial.search = trial.search.clone().with_target(multiplier, &cost).unwrap();
+            trial.run(600, &cost);
+            let end = cost.expected(trial.search.logits()).unwrap().value / target;
+            assert!((end - 1.0).abs() < 0.02, "{share}: {end}");
+        }
+    }
+
+    #[test]
+    fn a_target_that_no_architecture_has_is_refused() {
+        let cost = SearchCost::from(LinearCost::macs(&mobile_space()));
+        let multiplier = TargetMultiplier::new(1e12).unwrap();
+        let error = Trial::new(4).search.with_target(multiplier, &cost).unwrap_err().to_string();
+        assert!(
+            error.starts_with("the target cost is 1000000000000, but must be from "),
+            "{error}"
+        );
     }
 
     #[test]

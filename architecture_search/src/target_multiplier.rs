@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::check_positive;
-use crate::{SearchError, Term};
+use crate::{EdgeValues, SearchError, Term};
 
 /// Pressure per unit of relative excess: the weight of the augmented Lagrangian's quadratic penalty.
 const GAIN: f64 = 50.0;
@@ -74,13 +74,13 @@ impl TargetMultiplier {
         self.lambda
     }
 
-    /// Lambda of this step; dual ascent takes a step with it.
-    pub(crate) fn learn(&mut self, cross_entropy: &Term, cost: &Term) -> f64 {
+    /// Lambda of this step, given the gradient of what else is minimised; dual ascent takes a step with it.
+    pub(crate) fn learn(&mut self, gradient: &EdgeValues, cost: &Term) -> f64 {
         let excess = (cost.value - self.target) / self.target;
         let keep = |power: &mut f64, square: f64| {
             *power = SCALE_DECAY * *power + (1.0 - SCALE_DECAY) * square;
         };
-        keep(&mut self.cross_entropy_power, cross_entropy.gradient.squared_norm());
+        keep(&mut self.cross_entropy_power, gradient.squared_norm());
         keep(&mut self.excess_power, cost.gradient.squared_norm() / self.target.powi(2));
         let penalty = (GAIN * excess).clamp(-SATURATION, SATURATION);
         self.lambda = self.scale() * (self.dual + penalty);
@@ -246,7 +246,7 @@ mod tests {
             let mut multiplier = TargetMultiplier::new(100.0).unwrap();
             for value in expected {
                 let cost = Term { value, gradient: gradient.clone() };
-                multiplier.learn(&Term { value: 1.0, gradient: gradient.clone() }, &cost);
+                multiplier.learn(&gradient, &cost);
             }
             assert_eq!(multiplier.dual != 0.0, grows, "{expected:?}");
         }
@@ -260,9 +260,8 @@ mod tests {
         {
             for (value, sign) in [(200.0, 1.0), (50.0, -1.0)] {
                 let mut multiplier = TargetMultiplier::new(100.0).unwrap();
-                let cross_entropy = Term { value: 1.0, gradient: cross_entropy.clone() };
                 let cost = Term { value, gradient: cost.clone() };
-                let lambda = multiplier.learn(&cross_entropy, &cost);
+                let lambda = multiplier.learn(cross_entropy, &cost);
                 assert!(lambda.is_finite() && 0.0 < sign * lambda, "{lambda}");
             }
         }

@@ -1,7 +1,7 @@
 //! `host derive`: chooses networks from a search for latency budgets, and measures them on the device.
 //!
-//! Among the architectures whose predicted latency and a margin are within the budget, the most probable is chosen,
-//! exactly ([`BudgetChoice`]). What it measures on the device says how far predictions of such networks are off;
+//! Among the architectures whose predicted latency and a margin are within the budget, and use most of it, the most
+//! probable is chosen, exactly ([`BudgetChoice`]). What it measures on the device says how far predictions of such networks are off;
 //! the choice is repeated with that, until the budget is met and not much is left of it.
 
 use std::path::PathBuf;
@@ -25,7 +25,7 @@ use command_line::{output, resolve};
 /// their budget.
 const MARGIN_STANDARD_ERRORS: f64 = 1.2816;
 
-/// Share of a budget that may be left.
+/// Share of a budget that may be left after a measurement.
 const LEFT: f64 = 0.02;
 
 /// Arguments of `host derive`.
@@ -52,6 +52,10 @@ pub(crate) struct DeriveArgs {
     /// Networks that are measured at most, for each budget
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..))]
     tries: u32,
+    /// Share of the budget that a network shall use at least, where the most probable one within the budget uses
+    /// less; 0 for that one, whatever it uses
+    #[arg(long, value_name = "SHARE", default_value_t = 0.97, value_parser = share)]
+    floor: f64,
     /// Word that is put before the names of the architectures' files
     #[arg(long, value_name = "WORD")]
     name: Option<String>,
@@ -183,7 +187,7 @@ impl<'a> Deriving<'a> {
 
     /// The most probable of those that were measured to be within the budget, and how many were measured.
     fn measured_within(&self, device: &DeviceArgs, budget: f64) -> anyhow::Result<(Tried, u32)> {
-        let mut attempts = Attempts::new(budget);
+        let mut attempts = Attempts::new(budget, self.args.floor * budget);
         let mut tried = self.predicted_within(budget)?;
         for count in 1..=self.args.tries {
             let measured_ms = self.measure(device, &mut tried)?;
@@ -219,7 +223,9 @@ impl<'a> Deriving<'a> {
     }
 
     fn choose(&self, budget: f64) -> anyhow::Result<Tried> {
-        let choice = BudgetChoice::most_probable(&self.found.logits, &self.cost, budget)?;
+        let floor = self.args.floor * budget;
+        let choice =
+            BudgetChoice::most_probable_between(&self.found.logits, &self.cost, floor, budget)?;
         let network = self.space.network(&choice.architecture)?;
         let prediction = self.table.best_prediction(&network)?;
         Ok(Tried {
@@ -247,16 +253,17 @@ impl<'a> Deriving<'a> {
 /// What measuring has said of networks for a budget.
 struct Attempts {
     budget_ms: f64,
+    floor_ms: f64,
     /// By how much such networks take longer than predicted.
     off_ms: f64,
     seen: Vec<Architecture>,
-    /// The most probable that is within the budget.
+    /// The most probable that is within the budget, of those that use as much of it as is asked for if there are any.
     best: Option<Tried>,
 }
 
 impl Attempts {
-    fn new(budget_ms: f64) -> Self {
-        Self { budget_ms, off_ms: f64::NEG_INFINITY, seen: Vec::new(), best: None }
+    fn new(budget_ms: f64, floor_ms: f64) -> Self {
+        Self { budget_ms, floor_ms, off_ms: f64::NEG_INFINITY, seen: Vec::new(), best: None }
     }
 
     /// Takes a network that was measured; says whether it is within the budget and hardly anything is left of that.
@@ -266,13 +273,18 @@ impl Attempts {
         // What was above the budget says that others are off by as much at least.
         self.off_ms = if is_within { off } else { off.max(self.off_ms) };
         self.seen.push(tried.choice.architecture.clone());
-        let probability = tried.choice.log_probability;
-        let is_better =
-            self.best.as_ref().is_none_or(|best| best.choice.log_probability < probability);
+        let worth = self.worth(&tried);
+        let is_better = self.best.as_ref().is_none_or(|best| self.worth(best) < worth);
         if is_within && is_better {
             self.best = Some(tried);
         }
         is_within && self.budget_ms - measured_ms <= LEFT * self.budget_ms
+    }
+
+    /// What a network within the budget is kept by.
+    fn worth(&self, tried: &Tried) -> (bool, f64) {
+        let uses_budget = tried.measured.is_some_and(|[_, median, _]| self.floor_ms <= median);
+        (uses_budget, tried.choice.log_probability)
     }
 }
 
@@ -280,6 +292,12 @@ impl Tried {
     fn margin(&self) -> f64 {
         self.standard_error.map_or(0.0, |error| MARGIN_STANDARD_ERRORS * error.0)
     }
+}
+
+/// A share as it is typed.
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse::<f64>().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "a share is a number from 0 to 1".to_owned())
 }
 
 fn text(derived: &[Derived]) -> String {
@@ -305,13 +323,13 @@ fn text(derived: &[Derived]) -> String {
 mod tests {
     use super::*;
 
-    fn tried(choice: usize, predicted_ms: f64, log_probability: f64) -> Tried {
+    fn tried(choice: usize, predicted_ms: f64, measured_ms: f64, log_probability: f64) -> Tried {
         let architecture = Architecture::new(vec![choice]);
         Tried {
             choice: BudgetChoice { architecture, log_probability, cost: predicted_ms },
             predicted: Milliseconds(predicted_ms),
             standard_error: Some(Milliseconds(0.1)),
-            measured: None,
+            measured: Some([measured_ms; 3]),
         }
     }
 
@@ -320,32 +338,37 @@ mod tests {
     }
 
     #[test]
-    fn of_what_is_measured_within_the_budget_the_most_probable_is_kept() {
-        let mut attempts = Attempts::new(10.0);
-        assert!(!attempts.take(tried(0, 9.0, -3.0), 9.2));
-        assert_eq!(kept(&attempts), Some(0));
-        assert!(!attempts.take(tried(1, 9.7, -1.0), 10.2), "it is above the budget");
-        assert_eq!(kept(&attempts), Some(0));
-        assert!(attempts.take(tried(2, 9.4, -2.0), 9.9), "hardly anything is left");
-        assert_eq!(kept(&attempts), Some(2));
-        attempts.take(tried(3, 8.0, -5.0), 8.0);
-        assert_eq!(kept(&attempts), Some(2));
+    fn of_what_uses_the_budget_and_is_within_it_the_most_probable_is_kept() {
+        let mut attempts = Attempts::new(10.0, 9.0);
+        for (choice, predicted, measured, log_probability, is_close, expected) in [
+            (4, 8.2, 8.3, -0.1, false, 4),
+            // Less probable, but it uses what is asked for.
+            (0, 9.0, 9.2, -3.0, false, 0),
+            // Above the budget.
+            (1, 9.7, 10.2, -1.0, false, 0),
+            (2, 9.4, 9.9, -2.0, true, 2),
+            (3, 8.0, 8.0, -0.5, false, 2),
+        ] {
+            let network = tried(choice, predicted, measured, log_probability);
+            assert_eq!(attempts.take(network, measured), is_close, "{choice}");
+            assert_eq!(kept(&attempts), Some(expected), "{choice}");
+        }
     }
 
     #[test]
     fn a_network_above_the_budget_makes_the_next_choice_more_careful_and_none_less() {
-        let mut attempts = Attempts::new(10.0);
-        attempts.take(tried(0, 9.0, -3.0), 8.8);
+        let mut attempts = Attempts::new(10.0, 9.0);
+        attempts.take(tried(0, 9.0, 8.8, -3.0), 8.8);
         assert!((attempts.off_ms + 0.2).abs() < 1e-9);
-        attempts.take(tried(1, 9.9, -2.0), 10.4);
+        attempts.take(tried(1, 9.9, 10.4, -2.0), 10.4);
         assert!((attempts.off_ms - 0.5).abs() < 1e-9);
-        attempts.take(tried(2, 9.8, -2.0), 10.1);
+        attempts.take(tried(2, 9.8, 10.1, -2.0), 10.1);
         assert!((attempts.off_ms - 0.5).abs() < 1e-9, "it is above the budget too");
     }
 
     #[test]
     fn the_margin_is_a_part_of_the_standard_error_or_nothing_where_there_is_none() {
-        let known = tried(0, 9.0, -3.0);
+        let known = tried(0, 9.0, 9.0, -3.0);
         assert!((known.margin() - 0.12816).abs() < 1e-9);
         assert!(Tried { standard_error: None, ..known }.margin().abs() < 1e-12);
     }

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::path::Path;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use clap::{Args, ValueEnum};
 use command_line::hint::WithHint;
 use datasets::Recipe;
@@ -35,7 +35,7 @@ pub enum GateModeName {
     FullV2,
 }
 
-/// How the expected latency enters the loss.
+/// How latency enters what logits learn from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[value(rename_all = "snake_case")]
@@ -46,6 +46,8 @@ pub enum ObjectiveName {
     MulLog,
     /// CE + lambda (E - T) / T
     AddLinear,
+    /// The reward's own (T / latency)^w alone, as published
+    Reward,
 }
 
 /// What a user says of a search. What is not said on the command line is taken from the file of `--config`, and
@@ -83,7 +85,7 @@ pub struct SearchOptions {
     /// Weight steps in an epoch [default: all images of the part that trains weights]
     #[arg(long, value_name = "STEPS")]
     pub steps_per_epoch: Option<NonZeroU32>,
-    /// Learning rate of weights, from which a cosine falls [default: 0.05]
+    /// Learning rate of weights, from which a cosine falls [default: 0.2]
     #[arg(long, value_name = "RATE")]
     pub learning_rate: Option<f64>,
     /// L2 penalty of weights [default: 4e-5]
@@ -98,7 +100,8 @@ pub struct SearchOptions {
     /// Candidates in a step of logits by gradient [default: `full_v2`]
     #[arg(long)]
     pub gates: Option<GateModeName>,
-    /// How the expected latency enters the loss of a gradient [default: target]
+    /// How latency enters what logits learn from: `mul_log` and `add_linear` by gradient alone, `reward` by
+    /// REINFORCE alone [default: target]
     #[arg(long)]
     pub objective: Option<ObjectiveName>,
     /// lambda of `add_linear` [default: 0.1]
@@ -110,6 +113,10 @@ pub struct SearchOptions {
     /// Learning rate of logits [default: so much that their steps are 10 together, 0.001 at least and 0.1 at most]
     #[arg(long, value_name = "RATE")]
     pub architecture_learning_rate: Option<f64>,
+    /// How hard edges are made to decide in the second half of the search: at its end, in sizes of what logits
+    /// learn from [default: 1; 0: not at all, as published]
+    #[arg(long, value_name = "PRESSURE")]
+    pub entropy_pressure: Option<f64>,
     /// Share of the training images that logits learn on [default: 0.2]
     #[arg(long, value_name = "SHARE")]
     pub architecture_share: Option<f64>,
@@ -155,6 +162,8 @@ pub struct SearchConfig {
     pub reward_exponent: f64,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub architecture_learning_rate: Option<f64>,
+    #[serde(default)]
+    pub entropy_pressure: f64,
     pub architecture_share: f64,
     pub architecture_batch: NonZeroU32,
     pub architecture_every: NonZeroU32,
@@ -203,7 +212,7 @@ impl SearchOptions {
             warm_up_epochs: self.warm_up_epochs.unwrap_or(4),
             epochs: self.epochs.unwrap_or(12),
             steps_per_epoch: self.steps_per_epoch,
-            learning_rate: self.learning_rate.unwrap_or(0.05),
+            learning_rate: self.learning_rate.unwrap_or(0.2),
             weight_decay: self.weight_decay.unwrap_or(4e-5),
             label_smoothing: self.label_smoothing.unwrap_or(0.1),
             algorithm,
@@ -212,6 +221,7 @@ impl SearchOptions {
             lambda: self.lambda.unwrap_or(0.1),
             reward_exponent: self.reward_exponent.unwrap_or(0.1),
             architecture_learning_rate: self.architecture_learning_rate,
+            entropy_pressure: self.entropy_pressure.unwrap_or(1.0),
             architecture_share: self.architecture_share.unwrap_or(0.2),
             architecture_batch: number(self.architecture_batch, architecture_batch),
             architecture_every: number(self.architecture_every, 5),
@@ -236,6 +246,19 @@ impl SearchConfig {
     }
 
     fn check(&self) -> anyhow::Result<()> {
+        let is_possible = match self.objective {
+            ObjectiveName::Target => true,
+            ObjectiveName::MulLog | ObjectiveName::AddLinear => {
+                self.algorithm == Algorithm::Gradient
+            }
+            ObjectiveName::Reward => self.algorithm == Algorithm::Reinforce,
+        };
+        if !is_possible {
+            let error = anyhow!("the objective does not go with the algorithm");
+            return Err(error).hint(
+                "`target` goes with both; `mul_log` and `add_linear` with gradient, `reward` with reinforce",
+            );
+        }
         let is_rate = |rate: f64| rate.is_finite() && rate > 0.0;
         for (name, value, is_right, expected) in [
             ("learning_rate", self.learning_rate, is_rate(self.learning_rate), "above 0"),
@@ -244,6 +267,12 @@ impl SearchConfig {
                 self.architecture_learning_rate.unwrap_or(1.0),
                 self.architecture_learning_rate.is_none_or(is_rate),
                 "above 0",
+            ),
+            (
+                "entropy_pressure",
+                self.entropy_pressure,
+                self.entropy_pressure.is_finite() && self.entropy_pressure >= 0.0,
+                "0 or above",
             ),
             (
                 "architecture_share",
@@ -305,8 +334,20 @@ mod tests {
                 "architecture_share is 1, but must be above 0 and below 1",
             ),
             (
+                "target = \"8ms\"\ndata = \"a\"\nentropy_pressure = -1.0",
+                "entropy_pressure is -1, but must be 0 or above",
+            ),
+            (
                 "target = \"8ms\"\ndata = \"a\"\nlearning_rate = -1.0",
                 "learning_rate is -1, but must be above 0",
+            ),
+            (
+                "target = \"8ms\"\ndata = \"a\"\nobjective = \"reward\"",
+                "the objective does not go with the algorithm",
+            ),
+            (
+                "target = \"8ms\"\ndata = \"a\"\nobjective = \"mul_log\"\nalgorithm = \"reinforce\"",
+                "the objective does not go with the algorithm",
             ),
             (
                 "target = \"8ms\"\ndata = \"a\"\nepochs = 0",

@@ -73,6 +73,25 @@ impl Supernet {
         Ok(Self { space, store, slots, execution })
     }
 
+    /// The same network, in which every candidate that adds its input begins as the identity.
+    ///
+    /// Each layer of a supernet learns behind paths that change with every step. While blocks leave what they
+    /// are given as it is, it is much the same behind all of them: on Fashion-MNIST's `proxyless-small` the first 400
+    /// steps of random paths lead to 56 % of accuracy instead of 30 (docs/search.md).
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn beginning_as_identity(self) -> Result<Self, SupernetError> {
+        for (slot, place) in self.slots.iter().enumerate() {
+            let SlotLayers::Edge(candidates) = place else { continue };
+            for layers in candidates {
+                let begun = layers.begin_as_identity();
+                begun.map_err(|source| SupernetError::Slot { slot, source })?;
+            }
+        }
+        Ok(self)
+    }
+
     /// The same network with dropout before its classifier.
     pub fn with_dropout(self, dropout: Dropout) -> Self {
         let slots = self.slots.into_iter().map(|slot| match slot {

@@ -276,3 +276,32 @@ fn what_does_not_belong_to_the_space_is_refused() {
     assert!(LabelSmoothing::new(1.0).is_err());
     assert!(Sgd::new(SgdSettings { momentum: 1.0, weight_decay: 0.0 }).is_err());
 }
+
+/// Edge 1 keeps its input's shape, edge 0 does not.
+#[test]
+fn where_blocks_begin_as_the_identity_it_does_not_matter_which_of_them_is_on_the_path() {
+    for execution in [Execution::Plain, Execution::Fused(Storage::Bf16)] {
+        let (usual, net) = (net(execution), net(execution).beginning_as_identity().unwrap());
+        let images = batch(&net, 4, 3).images;
+        let scores = |net: &Supernet, choices: [usize; 2]| {
+            let mut architecture = vec![0; net.space().edges().count()];
+            architecture[..2].copy_from_slice(&choices);
+            let architecture = Architecture::new(architecture);
+            let scores = net.scores(&images, &architecture, Mode::BatchStatistics).unwrap();
+            Vec::<f32>::try_from(scores.to_kind(Kind::Float).flatten(0, -1)).unwrap()
+        };
+        assert_eq!(scores(&net, [0, 0]), scores(&net, [0, 5]), "{execution:?}");
+        assert_ne!(scores(&net, [0, 0]), scores(&net, [5, 0]), "{execution:?}");
+        assert_ne!(scores(&usual, [0, 0]), scores(&usual, [0, 5]), "{execution:?}");
+        // It learns from the first step on.
+        let path = all(&net, 0);
+        let before = numbers(&net);
+        for seed in 0..2 {
+            step().run(&net, &batch(&net, 4, seed), &path, 0.05).unwrap();
+        }
+        let after = numbers(&net);
+        let moved = before.iter().filter(|(name, values)| &after[*name] != *values).count();
+        let trained = net.extract(&path).unwrap().variables().variables().len();
+        assert!(moved >= trained * 9 / 10, "{execution:?}: {moved} of {trained}");
+    }
+}

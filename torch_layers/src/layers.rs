@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use op_catalog::weights;
-use op_catalog::{FeatureMap, LayerGraph, ValueId, Weights};
+use op_catalog::{FeatureMap, Layer, LayerGraph, Primitive, ValueId, Weights};
 use rand::Rng;
 use tch::nn::Path;
 use tch::{Device, Kind, TchError, Tensor};
@@ -91,6 +91,29 @@ impl Layers {
                 overwrite(variable, given)
                     .map_err(|error| LayersError::of_layer(&layer.name, error))?;
             }
+        }
+        Ok(())
+    }
+
+    /// Makes a block that adds its input begin as the identity: sets the scale of its last normalisation before the
+    /// addition to 0 (Goyal et al., arXiv:1706.02677, section 5.1). Other layers stay as they are.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn begin_as_identity(&self) -> Result<(), LayersError> {
+        let is_addition = |layer: &Layer| matches!(layer.primitive, Primitive::Add { .. });
+        let Some(addition) = self.graph.layers.iter().rposition(is_addition) else {
+            return Ok(());
+        };
+        let before = self.graph.layers.iter().zip(&self.steps).take(addition);
+        let mut normalisations =
+            before.filter(|(layer, _)| layer.primitive == Primitive::BatchNorm);
+        let Some((layer, step)) = normalisations.next_back() else {
+            return Ok(());
+        };
+        for (_, scale) in step.weights().into_iter().filter(|(part, _)| *part == "weight") {
+            tch::no_grad(|| scale.shallow_clone().f_zero_().map(drop))
+                .map_err(|error| LayersError::of_layer(&layer.name, error))?;
         }
         Ok(())
     }

@@ -64,9 +64,10 @@ impl Search {
         let mut random = stream(config.seed, Purpose::Start, 0);
         let rate = plan::architecture_learning_rate(plan);
         let rate = *config.architecture_learning_rate.get_or_insert(rate);
-        let learner = plan::learner(&config, &space, &cost, rate, &mut random)?;
+        let learner = plan::learner(&config, plan, &space, &cost, rate, &mut random)?;
         folder.write_config(&config)?;
-        let net = Supernet::new(space, execution::of(config.execution), &mut random)?;
+        let net = Supernet::new(space, execution::of(config.execution), &mut random)?
+            .beginning_as_identity()?;
         let checkpoints = Checkpoints::new(folder.checkpoints());
         let (state, optimizer) = if let Some(found) = checkpoints.latest()? {
             found.damaged.iter().for_each(|damage| output::note(damage));
@@ -205,7 +206,7 @@ impl Search {
                     episodes.push(Episode { architecture, reward });
                     losses += loss;
                 }
-                search.step(&episodes)?;
+                search.step(&episodes, &self.cost)?;
                 let count = episodes.len() as f64;
                 let rewards: f64 = episodes.iter().map(|episode| episode.reward).sum();
                 (losses / count, None, Some(rewards / count))

@@ -5,8 +5,9 @@ use std::num::NonZeroU32;
 
 use anyhow::{Context, bail};
 use architecture_search::{
-    AdamSettings, ArchitectureUpdates, CosineSchedule, GateMode, GradientSearch, LinearCost,
-    Logits, Objective, Phase, Plan, Reinforce, ReinforceSearch, SearchCost,
+    AdamSettings, ArchitectureUpdates, CosineSchedule, EntropyPressure, GateMode, GradientSearch,
+    LinearCost, Logits, Objective, Phase, Plan, Reinforce, ReinforceSearch, SearchCost,
+    TargetMultiplier,
 };
 use command_line::resolve;
 use datasets::{HeldOut, Normalisation, Pipeline, Split};
@@ -101,27 +102,32 @@ pub(crate) fn architecture_learning_rate(plan: Plan) -> f64 {
     (ALL_STEPS / plan.architecture_steps().max(1) as f64).clamp(RATES.0, RATES.1)
 }
 
-/// What is to learn the logits, from the beginning.
+/// What is to learn the logits in a plan, from the beginning.
 pub(crate) fn learner<R: Rng>(
     config: &SearchConfig,
+    plan: Plan,
     space: &SearchSpace,
     cost: &SearchCost,
     learning_rate: f64,
     random: &mut R,
 ) -> anyhow::Result<Learner> {
     let logits = Logits::random(space, random);
+    let pressure = EntropyPressure::new(config.entropy_pressure, plan.architecture_steps().max(1))?;
     let settings = AdamSettings { learning_rate, ..AdamSettings::PUBLISHED };
     Ok(match config.algorithm {
-        Algorithm::Gradient => Learner::Gradient(GradientSearch::new(
-            gate_mode(config.gates),
-            logits,
-            settings,
-            objective(config)?,
-            cost,
-        )?),
+        Algorithm::Gradient => {
+            let (mode, objective) = (gate_mode(config.gates), objective(config)?);
+            let search = GradientSearch::new(mode, logits, settings, objective, cost)?;
+            Learner::Gradient(search.with_entropy_pressure(pressure))
+        }
         Algorithm::Reinforce => {
             let estimator = Reinforce::new(BASELINE_DECAY)?;
-            Learner::Reinforce(ReinforceSearch::new(logits, settings, estimator)?)
+            let mut search = ReinforceSearch::new(logits, settings, estimator)?;
+            if config.objective == ObjectiveName::Target {
+                let multiplier = TargetMultiplier::new(config.target.milliseconds().0)?;
+                search = search.with_target(multiplier, cost)?;
+            }
+            Learner::Reinforce(search.with_entropy_pressure(pressure))
         }
     })
 }
@@ -140,6 +146,7 @@ fn objective(config: &SearchConfig) -> anyhow::Result<Objective> {
         ObjectiveName::Target => Objective::target(target)?,
         ObjectiveName::MulLog => Objective::mul_log(target, MUL_LOG.0, MUL_LOG.1)?,
         ObjectiveName::AddLinear => Objective::add_linear(target, config.lambda)?,
+        ObjectiveName::Reward => bail!("the objective `reward` is of REINFORCE alone"),
     })
 }
 

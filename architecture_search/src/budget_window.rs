@@ -1,0 +1,160 @@
+//! A budget window is what architectures cost between a floor and a budget.
+//!
+//! Dominance, which [`crate::budget_choice`] rests on, does not hold in it: a partial choice that is cheaper and more
+//! probable than another may have nothing in the window behind it. So the most probable architecture in it is found by
+//! going on, always, with the partial choice that promises most (Hart, Nilsson and Raphael 1968): the first whole one is
+//! the best. What a partial choice promises is bounded by the relaxed problem, as there.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+use op_catalog::Architecture;
+
+use crate::{LinearCost, Logits};
+
+/// Partial choices that are looked at before the window is taken for empty. Real spaces need thousands.
+const MOST: usize = 2_000_000;
+
+/// Share of the costs that their rounding may be: what is that near to a bound is decided by the whole choice.
+const ROUNDING: f64 = 1e-12;
+
+/// The window, with the candidates of every edge.
+pub(crate) struct BudgetWindow<'a> {
+    cost: &'a LinearCost,
+    log_probabilities: Vec<Vec<f64>>,
+    floor: f64,
+    budget: f64,
+}
+
+/// A choice on the first edges.
+#[derive(Clone, Debug)]
+struct Partial {
+    /// No architecture of the window that begins like this is more probable.
+    promise: f64,
+    log_probability: f64,
+    cost: f64,
+    choices: Vec<usize>,
+}
+
+/// What the edges that are still to be chosen add.
+#[derive(Clone, Copy, Debug, Default)]
+struct Rest {
+    least_cost: f64,
+    most_cost: f64,
+    /// `max sum (ln p + multiplier c)`.
+    best_relaxed: f64,
+}
+
+impl<'a> BudgetWindow<'a> {
+    /// The window of a cost whose candidates are those of the logits.
+    pub(crate) fn new(logits: &Logits, cost: &'a LinearCost, floor: f64, budget: f64) -> Self {
+        let log_probabilities = logits.log_probabilities().edges().to_vec();
+        Self { cost, log_probabilities, floor, budget }
+    }
+
+    /// The most probable architecture in it, if there is any. The multiplier, in nats per unit of the cost and at least
+    /// 0, is what a cost above the floor may be worth at most; any is right, that of the floor's relaxed problem is
+    /// tight.
+    pub(crate) fn most_probable(&self, multiplier: f64) -> Option<Architecture> {
+        let rests = self.rests(multiplier);
+        let slack = ROUNDING * (self.budget.abs() + self.floor.abs());
+        let start = Partial {
+            promise: f64::INFINITY,
+            log_probability: 0.0,
+            cost: self.cost.constant(),
+            choices: Vec::new(),
+        };
+        let mut open = BinaryHeap::from([start]);
+        for _ in 0..MOST {
+            let partial = open.pop()?;
+            let depth = partial.choices.len();
+            let Some(rest) = rests.get(depth) else {
+                return Some(Architecture::new(partial.choices));
+            };
+            for next in self.extended(&partial) {
+                let (least, most) = (next.cost + rest.least_cost, next.cost + rest.most_cost);
+                let is_last = depth + 1 == rests.len();
+                let slack = if is_last { 0.0 } else { slack };
+                if least <= self.budget + slack && most >= self.floor - slack {
+                    let relaxed = next.log_probability + multiplier * next.cost;
+                    let promise = relaxed + rest.best_relaxed - multiplier * self.floor;
+                    open.push(Partial { promise: promise.min(partial.promise), ..next });
+                }
+            }
+        }
+        None
+    }
+
+    fn extended<'b>(&'b self, partial: &'b Partial) -> impl Iterator<Item = Partial> + 'b {
+        let edge = partial.choices.len();
+        let items = self.log_probabilities[edge].iter().zip(&self.cost.candidates().edges()[edge]);
+        items.enumerate().map(move |(choice, (log_probability, cost))| Partial {
+            promise: partial.promise,
+            log_probability: partial.log_probability + log_probability,
+            cost: partial.cost + cost,
+            choices: [partial.choices.as_slice(), &[choice]].concat(),
+        })
+    }
+
+    /// What the edges after each one add.
+    fn rests(&self, multiplier: f64) -> Vec<Rest> {
+        let mut rest = Rest::default();
+        let mut rests = Vec::with_capacity(self.log_probabilities.len());
+        let edges = self.log_probabilities.iter().zip(self.cost.candidates().edges());
+        for (log_probabilities, costs) in edges.rev() {
+            rests.push(rest);
+            let worths = log_probabilities.iter().zip(costs).map(|(p, c)| p + multiplier * c);
+            rest.least_cost += costs.iter().copied().reduce(f64::min).unwrap_or_default();
+            rest.most_cost += costs.iter().copied().reduce(f64::max).unwrap_or_default();
+            rest.best_relaxed += worths.reduce(f64::max).unwrap_or_default();
+        }
+        rests.reverse();
+        rests
+    }
+}
+
+/// By promise; of equal ones, the longer comes first.
+impl Ord for Partial {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let by_promise = self.promise.total_cmp(&other.promise);
+        by_promise.then(self.choices.len().cmp(&other.choices.len()))
+    }
+}
+
+impl PartialOrd for Partial {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Partial {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Partial {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{logits, values};
+
+    #[test]
+    fn what_lies_between_is_found_where_the_most_probable_ones_are_outside_on_both_sides() {
+        let logits = logits(&[&[5.0, 0.0, 4.0], &[2.0, 0.0]]);
+        let cost = LinearCost::new(1.0, values(&[&[0.0, 5.0, 9.0], &[0.0, 1.0]])).unwrap();
+        let window = BudgetWindow::new(&logits, &cost, 6.5, 7.5);
+        for multiplier in [0.0, 0.5, 10.0] {
+            let found = window.most_probable(multiplier).unwrap();
+            assert_eq!(found.choices(), [1, 1], "{multiplier}");
+        }
+    }
+
+    #[test]
+    fn an_empty_window_has_none() {
+        let logits = logits(&[&[5.0, 0.0], &[2.0, 0.0]]);
+        let cost = LinearCost::new(0.0, values(&[&[0.0, 5.0], &[0.0, 1.0]])).unwrap();
+        assert_eq!(BudgetWindow::new(&logits, &cost, 2.0, 4.0).most_probable(0.3), None);
+    }
+}
