@@ -72,6 +72,9 @@ fn prepare(args: &SearchArgs, root: &Path) -> anyhow::Result<()> {
         .hint("name the space with --space")?;
     let config = settings(options, &space)?;
     check_target(&config, &space, &table)?;
+    if let Some(search) = &config.supernet {
+        check_supernet(search, &space)?;
+    }
     RunFolder::create(root, |folder| {
         folder.write(&folder.space(), &toml::to_string_pretty(space.definition())?)?;
         file::write(&folder.table(), &table)?;
@@ -87,7 +90,8 @@ fn settings(options: SearchOptions, space: &SearchSpace) -> anyhow::Result<Searc
     let data = data.hint("name them with --data")?;
     let dataset = images::open(data, input, space.definition().classes)?;
     let data = Some(images::from_anywhere(data)?);
-    let options = SearchOptions { data, ..options };
+    let supernet = options.supernet.as_deref().map(std::path::absolute).transpose()?;
+    let options = SearchOptions { data, supernet, ..options };
     options.resolve(Recipe::for_dataset(&dataset, images::target(input)))
 }
 
@@ -108,6 +112,18 @@ fn check_target(
         space.name()
     );
     Err(error).hint("choose a target between the two, or a space with smaller or larger networks")
+}
+
+/// Refuses a search whose supernet is of another space.
+fn check_supernet(search: &Path, space: &SearchSpace) -> anyhow::Result<()> {
+    let folder = RunFolder::read(search)?;
+    let its = resolve::space(&folder.space().to_string_lossy())?;
+    if its.definition() == space.definition() {
+        return Ok(());
+    }
+    let (path, name) = (search.display(), space.name());
+    let error = anyhow::anyhow!("{path} is a search in another space than `{name}`");
+    Err(error).hint("name a search in the same space, or leave --supernet away")
 }
 
 /// Profiles a device into a table beside the run, or goes on with one that was interrupted. Its report is for

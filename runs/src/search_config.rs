@@ -1,7 +1,7 @@
 //! A search's settings: as options on the command line and in a TOML file, and as resolved from both.
 
 use std::num::NonZeroU32;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, ensure};
 use clap::{Args, ValueEnum};
@@ -129,6 +129,10 @@ pub struct SearchOptions {
     /// Networks in a step of REINFORCE [default: 10]
     #[arg(long, value_name = "NETWORKS")]
     pub samples: Option<NonZeroU32>,
+    /// The run of a search in the same space whose weights are to be searched on: a warm-up that serves several
+    /// searches [default: random weights]
+    #[arg(long, value_name = "RUN")]
+    pub supernet: Option<PathBuf>,
     /// Weight steps between two checkpoints [default: 200]
     #[arg(long, value_name = "STEPS")]
     pub checkpoint_every: Option<NonZeroU32>,
@@ -168,6 +172,8 @@ pub struct SearchConfig {
     pub architecture_batch: NonZeroU32,
     pub architecture_every: NonZeroU32,
     pub samples: NonZeroU32,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub supernet: Option<PathBuf>,
     pub checkpoint_every: NonZeroU32,
     pub recipe: Recipe,
 }
@@ -226,6 +232,7 @@ impl SearchOptions {
             architecture_batch: number(self.architecture_batch, architecture_batch),
             architecture_every: number(self.architecture_every, 5),
             samples: number(self.samples, 10),
+            supernet: self.supernet,
             checkpoint_every: number(self.checkpoint_every, 200),
             recipe: self.recipe.unwrap_or(suited),
         };

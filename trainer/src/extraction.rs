@@ -25,10 +25,19 @@ pub(crate) fn from_search(
         .architecture_of(network)
         .with_context(|| format!("the network is none of the space of {}", search.display()))
         .hint("a supernet has weights for networks of its own space alone")?;
+    let net = Supernet::new(space, execution, &mut stream(0, Purpose::Start, 0))?;
+    load_weights(&folder, &net)?;
+    Ok(net.extract(&architecture)?)
+}
+
+/// Overwrites the weights of a supernet with those that the last checkpoint of a search in its space has.
+pub(crate) fn take_weights(search: &Path, net: &Supernet) -> anyhow::Result<()> {
+    load_weights(&RunFolder::read(search)?, net)
+}
+
+fn load_weights(folder: &RunFolder, net: &Supernet) -> anyhow::Result<()> {
     let found = Checkpoints::new(folder.checkpoints())
         .latest()?
-        .with_context(|| format!("{} has no checkpoint", search.display()))?;
-    let net = Supernet::new(space, execution, &mut stream(0, Purpose::Start, 0))?;
-    checkpoint_files::load_weights(&found.folder, net.variables())?;
-    Ok(net.extract(&architecture)?)
+        .with_context(|| format!("{} has no checkpoint", folder.root().display()))?;
+    checkpoint_files::load_weights(&found.folder, net.variables())
 }

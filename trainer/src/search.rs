@@ -22,7 +22,7 @@ use crate::images::Feed;
 use crate::progress::Progress;
 use crate::randomness::{Purpose, stream};
 use crate::search_state::{Learner, SearchState};
-use crate::{checkpoint_files, execution};
+use crate::{checkpoint_files, execution, extraction};
 
 /// Images that the most likely path is looked at with after an epoch.
 const GLANCE_IMAGES: u64 = 1000;
@@ -74,6 +74,9 @@ impl Search {
             output::note(&format!("going on after step {}", found.step));
             checkpoint_files::load(&found.folder, net.variables(), settings)?
         } else {
+            if let Some(search) = &config.supernet {
+                extraction::take_weights(search, &net)?;
+            }
             let alternation = Alternation::new(plan);
             let state = SearchState { alternation, learner, metrics_bytes: 0 };
             (state, Sgd::new(settings)?)

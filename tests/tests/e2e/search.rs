@@ -247,6 +247,61 @@ fn kill(mut run: Child) {
     }
 }
 
+/// The loss of a run's first weight step, in nats.
+fn first_loss(run: &Path) -> f64 {
+    let metrics = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    let first: Value = serde_json::from_str(metrics.lines().next().unwrap()).unwrap();
+    assert_eq!(first["kind"], "weights");
+    first["loss"].as_f64().unwrap()
+}
+
+#[test]
+fn the_weights_of_a_search_serve_another_search_and_a_training() {
+    let folder = profiled();
+    let folder = folder.path();
+    let target = target(folder);
+    let images = images();
+    let search = |out: &str, more: &[&str]| {
+        let mut longer = SEARCH;
+        let steps = longer.iter().position(|argument| *argument == "--steps-per-epoch").unwrap();
+        longer[steps + 1] = "60";
+        let run = ["--data", &images, "--target", &target, "--out", out, "--seed", "2"];
+        [&longer[..], &run, more].concat().into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let succeed_with = |arguments: &[String]| {
+        succeed(folder, &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    };
+    succeed_with(&search("first", &[]));
+    succeed_with(&search("second", &["--supernet", "first"]));
+    let network = "first/architectures/most-likely.json";
+    let train = ["train", "--network", network, "--space", "tiny.toml", "--data", &images];
+    let settings = ["--threads", "1", "--epochs", "1", "--steps-per-epoch", "1", "--batch", "64"];
+    let train = [&train[..], &settings].concat();
+    succeed(folder, &[&train[..], &["--out", "fresh"]].concat());
+    succeed(folder, &[&train[..], &["--out", "continued", "--supernet", "first"]].concat());
+    if fashion_mnist().is_some() {
+        for (with, without) in [("second", "first"), ("continued", "fresh")] {
+            let [with, without] = [with, without].map(|run| first_loss(&folder.join(run)));
+            assert!(with < without - 0.3, "{with} {without}");
+        }
+    }
+
+    let other_space = SPACE.replace("width = 24", "width = 32").replace("tiny", "other");
+    fs::write(folder.join("other.toml"), other_space).unwrap();
+    let other = search("third", &["--supernet", "first", "--space", "other.toml"]);
+    let profile =
+        ["profile", "--device", "local", "--runtime", "mock", "--space", "other.toml", "--json"];
+    let few = ["--networks", "12", "--held-out", "0", "--out", "other.json"];
+    json(folder, &[&profile[..], &few].concat());
+    let other: Vec<&str> = other
+        .iter()
+        .map(|argument| if argument == "table.json" { "other.json" } else { argument.as_str() })
+        .collect();
+    let said = refusal(folder, &other);
+    assert!(said.contains("is a search in another space than `other`"), "{said}");
+    assert!(!folder.join("third").exists());
+}
+
 #[test]
 fn a_search_that_is_killed_at_any_moment_ends_with_the_same_logits_to_the_last_bit() {
     let folder = profiled();
