@@ -29,6 +29,10 @@ pub(crate) struct VerifyArgs {
     /// The latency table
     #[arg(long, value_name = "FILE")]
     table: PathBuf,
+    /// A network to verify with, in the place of reference and random ones, by its file or its name; may be said
+    /// several times
+    #[arg(long, value_name = "FILE-OR-NAME", conflicts_with_all = ["nets", "seed"])]
+    arch: Vec<String>,
     /// Random networks, beside the reference networks that fit the space
     #[arg(long, default_value_t = 8)]
     nets: usize,
@@ -84,12 +88,36 @@ fn print(args: &VerifyArgs, report: &VerifyReport) -> anyhow::Result<()> {
     output::data(&report.to_text())
 }
 
-/// The reference networks that fit the space, and random ones.
+/// What a network is called, where it is from, and the network.
+type Named = (String, NetworkKind, Network);
+
+/// The networks to verify with, as predicted.
 fn candidates(
     args: &VerifyArgs,
     space: &SearchSpace,
     table: &LatencyTable,
 ) -> anyhow::Result<Vec<Candidate>> {
+    let networks = if args.arch.is_empty() { chosen(args, space)? } else { given(args, space)? };
+    let price = |(name, kind, network): Named| {
+        let prediction =
+            table.best_prediction(&network).with_context(|| format!("predicting `{name}`"))?;
+        let sum = table.predict(&network).ok();
+        Ok(Candidate { name, kind, network, prediction, sum })
+    };
+    networks.into_iter().map(price).collect()
+}
+
+/// The networks that the user names.
+fn given(args: &VerifyArgs, space: &SearchSpace) -> anyhow::Result<Vec<Named>> {
+    let resolve = |name: &String| {
+        let named = resolve::network(name, Some(space))?;
+        Ok((named.name, NetworkKind::Reference, named.network))
+    };
+    args.arch.iter().map(resolve).collect()
+}
+
+/// The reference networks that fit the space, and random ones.
+fn chosen(args: &VerifyArgs, space: &SearchSpace) -> anyhow::Result<Vec<Named>> {
     let mut networks = Vec::new();
     for (name, architecture) in references(space) {
         networks.push((name, NetworkKind::Reference, space.network(&architecture)?));
@@ -112,13 +140,7 @@ fn candidates(
         !networks.is_empty(),
         "there is no network to verify with: no reference network fits, and --nets is 0"
     );
-    let price = |(name, kind, network): (String, NetworkKind, Network)| {
-        let prediction =
-            table.best_prediction(&network).with_context(|| format!("predicting `{name}`"))?;
-        let sum = table.predict(&network).ok();
-        Ok(Candidate { name, kind, network, prediction, sum })
-    };
-    networks.into_iter().map(price).collect()
+    Ok(networks)
 }
 
 impl Candidate {
