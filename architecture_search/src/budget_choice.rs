@@ -314,23 +314,9 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     use super::*;
-    use crate::fixtures::{any_two_edge_values, logits, mobile_space, values};
-
-    /// Every architecture of a small space.
-    fn all(counts: &[usize]) -> Vec<Vec<usize>> {
-        counts.iter().fold(vec![Vec::new()], |architectures, &count| {
-            let longer = |architecture: &Vec<usize>| {
-                let with = |choice| [architecture.as_slice(), &[choice]].concat();
-                (0..count).map(with).collect::<Vec<_>>()
-            };
-            architectures.iter().flat_map(longer).collect()
-        })
-    }
-
-    fn log_probability(logits: &Logits, choices: &[usize]) -> f64 {
-        let all = logits.log_probabilities();
-        all.edges().iter().zip(choices).map(|(edge, choice)| edge[*choice]).sum()
-    }
+    use crate::fixtures::{
+        all, any_two_edge_values, log_probability, logits, mobile_space, values,
+    };
 
     proptest! {
         #[test]
@@ -409,87 +395,6 @@ mod tests {
             assert!(found.log_probability >= last && found.cost <= budget, "{step} {found:?}");
             last = found.log_probability;
         }
-    }
-
-    proptest! {
-        #[test]
-        fn between_a_floor_and_a_budget_the_choice_is_the_most_probable_or_there_is_none(
-            (start, costs) in any_two_edge_values(-6.0..6.0, -2.0..20.0),
-            share in 0.0..1.0, width in 0.0..0.5,
-        ) {
-            let counts = start.choice_counts();
-            prop_assume!(counts.iter().product::<usize>() <= 20_000);
-            let (logits, cost) = (Logits::of_values(start), LinearCost::new(1.0, costs).unwrap());
-            let range = cost.range();
-            let budget = range.least + share * (range.most - range.least) + 1e-9;
-            let floor = budget - width * (range.most - range.least);
-            let found =
-                BudgetChoice::most_probable_between(&logits, &cost, floor, budget).unwrap();
-            prop_assert!(found.cost <= budget);
-            let best = all(&counts)
-                .into_iter()
-                .filter(|choices| {
-                    let cost = cost.of(&Architecture::new(choices.clone())).unwrap();
-                    (floor..=budget).contains(&cost)
-                })
-                .map(|choices| log_probability(&logits, &choices))
-                .fold(f64::NEG_INFINITY, f64::max);
-            if best.is_finite() {
-                prop_assert!((found.log_probability - best).abs() < 1e-9, "{found:?} {best}");
-                prop_assert!(found.cost >= floor);
-            } else {
-                let within = BudgetChoice::most_probable(&logits, &cost, budget).unwrap();
-                prop_assert_eq!(found, within, "without the floor it is what it was");
-            }
-        }
-    }
-
-    /// Each of the edges leans to one candidate or another; where they have decided, what fits is improbable.
-    #[test]
-    fn decided_logits_of_a_real_space_use_the_budget_that_the_floor_asks_for() {
-        let space = mobile_space();
-        let cost = LinearCost::macs(&space);
-        for (seed, sharpness) in [(1, 1e3), (2, 5e3), (3, 2e4)] {
-            let fresh = Logits::random(&space, &mut ChaCha8Rng::seed_from_u64(seed));
-            let sharp =
-                fresh.values().map_edges(|edge| edge.iter().map(|x| x * sharpness).collect());
-            let logits = Logits::of_values(sharp);
-            let range = cost.range();
-            for step in 2..=20 {
-                let budget = range.least + f64::from(step) / 20.0 * (range.most - range.least);
-                let floor = 0.97 * budget;
-                let found =
-                    BudgetChoice::most_probable_between(&logits, &cost, floor, budget).unwrap();
-                assert!((floor..=budget).contains(&found.cost), "{sharpness} {step} {found:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn undecided_logits_of_a_real_space_use_the_budget_that_the_floor_asks_for() {
-        let space = mobile_space();
-        let cost = LinearCost::macs(&space);
-        let logits = Logits::random(&space, &mut ChaCha8Rng::seed_from_u64(7));
-        let range = cost.range();
-        let mut floors = 0;
-        for step in 2..=20 {
-            let budget = range.least + f64::from(step) / 20.0 * (range.most - range.least);
-            let floor = 0.95 * budget;
-            let found = BudgetChoice::most_probable_between(&logits, &cost, floor, budget).unwrap();
-            assert!((floor..=budget).contains(&found.cost), "{step} {found:?}");
-            let free = BudgetChoice::most_probable(&logits, &cost, budget).unwrap();
-            floors += usize::from(free.cost < floor);
-            assert!(found.log_probability <= free.log_probability);
-        }
-        assert!(floors > 3, "the floor decided {floors} times");
-    }
-
-    #[test]
-    fn a_floor_that_only_dearer_architectures_have_is_let_go() {
-        let logits = logits(&[&[1.0, 0.0]]);
-        let cost = LinearCost::new(0.0, values(&[&[2.0, 9.0]])).unwrap();
-        let found = BudgetChoice::most_probable_between(&logits, &cost, 4.0, 5.0).unwrap();
-        assert_eq!(found.architecture.choices(), [0]);
     }
 
     #[test]

@@ -42,3 +42,20 @@ pub(crate) fn any_two_edge_values(
         (EdgeValues::new(first).unwrap(), EdgeValues::new(second).unwrap())
     })
 }
+
+/// Every architecture of a small space.
+pub(crate) fn all(counts: &[usize]) -> Vec<Vec<usize>> {
+    counts.iter().fold(vec![Vec::new()], |architectures, &count| {
+        let longer = |architecture: &Vec<usize>| {
+            let with = |choice| [architecture.as_slice(), &[choice]].concat();
+            (0..count).map(with).collect::<Vec<_>>()
+        };
+        architectures.iter().flat_map(longer).collect()
+    })
+}
+
+/// `sum ln p` of these choices.
+pub(crate) fn log_probability(logits: &Logits, choices: &[usize]) -> f64 {
+    let all = logits.log_probabilities();
+    all.edges().iter().zip(choices).map(|(edge, choice)| edge[*choice]).sum()
+}
