@@ -78,6 +78,8 @@ impl<'a> BudgetWindow<'a> {
                 if least <= self.budget + slack && most >= self.floor - slack {
                     let relaxed = next.log_probability + multiplier * next.cost;
                     let promise = relaxed + rest.best_relaxed - multiplier * self.floor;
+                    // Of a whole choice everything is known; nothing is to be hoped for its cost.
+                    let promise = if is_last { next.log_probability } else { promise };
                     open.push(Partial { promise: promise.min(partial.promise), ..next });
                 }
             }
@@ -156,6 +158,14 @@ mod tests {
             let found = window.most_probable(multiplier).unwrap();
             assert_eq!(found.choices(), [1, 1], "{multiplier}");
         }
+    }
+
+    #[test]
+    fn a_whole_choice_is_worth_its_probability_and_not_what_it_costs() {
+        let logits = logits(&[&[5.0, 1.0, 0.0]]);
+        let cost = LinearCost::new(0.0, values(&[&[0.0, 6.0, 7.0]])).unwrap();
+        let window = BudgetWindow::new(&logits, &cost, 5.0, 8.0);
+        assert_eq!(window.most_probable(10.0).unwrap().choices(), [1]);
     }
 
     #[test]
