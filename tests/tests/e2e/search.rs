@@ -345,6 +345,57 @@ fn a_search_that_is_killed_at_any_moment_ends_with_the_same_logits_to_the_last_b
     }
 }
 
+/// A search on a disk that has room for one checkpoint and a half; when it has ended, the disk grows, and the search goes
+/// on. A mount of its own, in a namespace of its own.
+const SMALL_DISK: &str = r#"
+mkdir small
+mount -t tmpfs -o "size=$SIZE" tmpfs small || exit 77
+"$HOST" "$@" --out small/run 2> full.txt && exit 1
+mount -o remount,size=256m small
+"$HOST" search --resume small/run 2> on.txt || exit 2
+cp small/run/logits.json found.json
+"#;
+
+#[test]
+#[expect(clippy::print_stderr, reason = "a test that is left out says so")]
+fn a_search_whose_disk_is_full_keeps_its_last_checkpoint_and_goes_on_where_there_is_room() {
+    let folder = profiled();
+    let folder = folder.path();
+    let (target, images) = (target(folder), images());
+    let run = ["--data", &images, "--target", &target];
+    let search = [&SEARCH[..], &run].concat();
+    succeed(folder, &[&search[..], &["--out", "whole"]].concat());
+    let bytes_below = |path: &str| -> u64 {
+        let output = Command::new("du").args(["-sb", path]).current_dir(folder).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.split_whitespace().next().unwrap().parse().unwrap()
+    };
+    // Two checkpoints are kept.
+    let checkpoint = bytes_below("whole/checkpoints") / 2;
+    let size = bytes_below("whole/table.json") + bytes_below("whole/metrics.jsonl");
+    let size = size + checkpoint * 3 / 2 + (1 << 16);
+    let ended = Command::new("unshare")
+        .args(["-rm", "sh", "-c", SMALL_DISK, "sh"])
+        .args(&search)
+        .env("HOST", program("host"))
+        .env("SIZE", size.to_string())
+        .current_dir(folder)
+        .status();
+    if !ended.as_ref().is_ok_and(|status| status.success() || matches!(status.code(), Some(1 | 2)))
+    {
+        eprintln!("a disk of its own cannot be mounted here, so that none was full: {ended:?}");
+        return;
+    }
+    let read = |file: &str| fs::read_to_string(folder.join(file)).unwrap_or_default();
+    let full = read("full.txt");
+    assert!(ended.unwrap().success(), "{full} {}", read("on.txt"));
+    for part in ["No space left on device", "small/run", "hint: ", "goes on after step 7"] {
+        assert!(full.contains(part), "{full}");
+    }
+    assert!(read("on.txt").contains("going on after step 7"), "{}", read("on.txt"));
+    assert_eq!(read("found.json"), read("whole/logits.json"));
+}
+
 #[test]
 fn what_cannot_be_searched_is_refused_with_the_numbers_before_a_run_is_made() {
     let folder = profiled();
