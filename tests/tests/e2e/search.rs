@@ -357,7 +357,6 @@ cp small/run/logits.json found.json
 "#;
 
 #[test]
-#[expect(clippy::print_stderr, reason = "a test that is left out says so")]
 fn a_search_whose_disk_is_full_keeps_its_last_checkpoint_and_goes_on_where_there_is_room() {
     let folder = profiled();
     let folder = folder.path();
