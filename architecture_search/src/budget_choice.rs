@@ -80,7 +80,7 @@ impl BudgetChoice {
     /// Where the most probable one within the budget costs less than the floor, it is the most probable one that
     /// costs at least the floor: by the same algorithm, with the signs of the costs changed. Where that one is above the
     /// budget in turn, what lies between is looked through from the most probable (`budget_window.rs`).
-    /// If there is nothing between, the floor is let go.
+    /// If nothing is found between, the floor is let go.
     ///
     /// # Errors
     /// As [`Self::most_probable`].

@@ -12,7 +12,7 @@ use op_catalog::Architecture;
 
 use crate::{LinearCost, Logits};
 
-/// Partial choices that are looked at before the window is taken for empty. Real spaces need thousands.
+/// Partial choices that are looked at before the window is taken for empty, so that the search for it ends.
 const MOST: usize = 2_000_000;
 
 /// Share of the costs that their rounding may be: what is that near to a bound is decided by the whole choice.

@@ -9,7 +9,9 @@
 //! - `chain`: the host's commands, one after another
 //! - `torch`: libtorch as a runtime, in the program that has it, and its refusal by the one that has not
 //! - `trainer`: what needs libtorch, run by the trainer for the host
-//! - `search`: from a search to a trained network, killed and continued, and what is refused
+//! - `search`: from a search to a trained network, and what is refused
+//! - `survival`: a search that is killed, has no room or a loss that is not finite, and goes on
+//! - `small_search`: what the tests of the two start from
 //! - `fitting`: a table from anybody's networks, and a file of networks priced
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, helpers included")]
@@ -22,6 +24,8 @@ mod fitting;
 mod kills;
 mod openapi;
 mod search;
+mod small_search;
 mod structure;
+mod survival;
 mod torch;
 mod trainer;

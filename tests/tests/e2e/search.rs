@@ -1,139 +1,14 @@
-//! From a search to a trained network: a run's folder, its continuation, and what is refused before it begins.
+//! From a search to a trained network, its weights in other searches, and what is refused before one begins.
 
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
 use serde_json::Value;
-use tests::{children_of, kill_now, program, root};
 
-/// A space that is searched in seconds: three edges on the images of Fashion-MNIST.
-const SPACE: &str = r#"
-name = "tiny"
-classes = 10
-width_multiplier = 1.0
-candidates = ["mbconv-k3-e3", "mbconv-k5-e3", "mbconv-k3-e6", "zero"]
-
-[input]
-height = 28
-width = 28
-channels = 1
-
-[[stem]]
-op = "conv-k3"
-width = 8
-
-[[stages]]
-width = 16
-cells = 2
-stride = 2
-
-[[stages]]
-width = 24
-cells = 1
-stride = 2
-
-[[head]]
-op = "conv-k1"
-width = 32
-
-[[head]]
-op = "classifier"
-"#;
-
-fn host(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(program("host")).args(arguments).current_dir(folder).output().unwrap()
-}
-
-fn succeed(folder: &Path, arguments: &[&str]) -> Vec<u8> {
-    let output = host(folder, arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    output.stdout
-}
-
-fn json(folder: &Path, arguments: &[&str]) -> Value {
-    serde_json::from_slice(&succeed(folder, arguments)).unwrap()
-}
-
-/// What a command says where it refuses.
-fn refusal(folder: &Path, arguments: &[&str]) -> String {
-    let output = host(folder, arguments);
-    assert_eq!(output.status.code(), Some(1), "{arguments:?}");
-    String::from_utf8(output.stderr).unwrap()
-}
-
-/// A folder with the space and its table, by the mock runtime.
-fn profiled() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("tiny.toml"), SPACE).unwrap();
-    let profile = [
-        "profile",
-        "--device",
-        "local",
-        "--runtime",
-        "mock",
-        "--space",
-        "tiny.toml",
-        "--networks",
-        "12",
-        "--held-out",
-        "0",
-        "--out",
-        "table.json",
-        "--json",
-    ];
-    json(folder.path(), &profile);
-    folder
-}
-
-/// The middle of what the space's networks take.
-fn target(folder: &Path) -> String {
-    let table: Value =
-        serde_json::from_slice(&fs::read(folder.join("table.json")).unwrap()).unwrap();
-    let networks = table["networks"].as_array().unwrap();
-    let times = networks.iter().filter_map(|network| network["headline"]["value"].as_f64());
-    let (least, most) = times.fold((f64::MAX, 0.0), |(a, b): (f64, f64), t| (a.min(t), b.max(t)));
-    format!("{}ms", f64::midpoint(least, most))
-}
-
-/// Everything of a search but its target, its folder and its images.
-const SEARCH: [&str; 17] = [
-    "search",
-    "--table",
-    "table.json",
-    "--threads",
-    "1",
-    "--batch",
-    "16",
-    "--warm-up-epochs",
-    "1",
-    "--epochs",
-    "3",
-    "--steps-per-epoch",
-    "10",
-    "--architecture-every",
-    "2",
-    "--checkpoint-every",
-    "7",
-];
-
-/// Fashion-MNIST, where `cargo xtask setup` could bring it.
-#[expect(clippy::print_stderr, reason = "a test that says less says so")]
-fn fashion_mnist() -> Option<String> {
-    let folder = root().join(".data/fashion-mnist");
-    if !folder.is_dir() {
-        eprintln!(
-            "Fashion-MNIST is not there (cargo xtask setup brings it): images are drawn, and hard to learn"
-        );
-    }
-    folder.is_dir().then(|| folder.display().to_string())
-}
-
-/// Images to search and train on.
-fn images() -> String {
-    fashion_mnist().unwrap_or_else(|| "synthetic".to_owned())
-}
+use crate::small_search::{
+    SEARCH, SPACE, fashion_mnist, images, json, profiled, refusal, succeed, target,
+};
 
 #[test]
 fn a_search_becomes_a_trained_network_within_its_budget_on_the_device_for_any_runtime() {
@@ -238,15 +113,6 @@ fn safetensors(path: &Path) -> std::collections::BTreeMap<String, (Vec<usize>, V
     entries.filter(|(name, _)| *name != "__metadata__").map(tensor).collect()
 }
 
-/// Kills a run and whatever it has started, as a power cut would.
-fn kill(mut run: Child) {
-    let children = children_of(run.id());
-    kill_now(&mut run);
-    for child in children {
-        tests::kill_pid(child);
-    }
-}
-
 /// The loss of a run's first weight step, in nats.
 fn first_loss(run: &Path) -> f64 {
     let metrics = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
@@ -300,99 +166,6 @@ fn the_weights_of_a_search_serve_another_search_and_a_training() {
     let said = refusal(folder, &other);
     assert!(said.contains("is a search in another space than `other`"), "{said}");
     assert!(!folder.join("third").exists());
-}
-
-#[test]
-fn a_search_that_is_killed_at_any_moment_ends_with_the_same_logits_to_the_last_bit() {
-    let folder = profiled();
-    let folder = folder.path();
-    let (target, images) = (target(folder), images());
-    for algorithm in ["gradient", "reinforce"] {
-        let algorithm_option = ["--algorithm", algorithm, "--samples", "3"];
-        let (whole, parts) = (format!("{algorithm}-whole"), format!("{algorithm}-parts"));
-        let search = |out: &str| -> Vec<String> {
-            let run = ["--data", &images, "--target", &target, "--out", out];
-            let all = [&SEARCH[..], &run, &algorithm_option].concat();
-            all.into_iter().map(str::to_owned).collect()
-        };
-        let of = |run: &str| fs::read(folder.join(run).join("logits.json"));
-        let start = |arguments: &[String]| {
-            Command::new(program("host"))
-                .args(arguments)
-                .current_dir(folder)
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap()
-        };
-        assert!(start(&search(&whole)).wait().unwrap().success());
-        let mut run = start(&search(&parts));
-        for milliseconds in [600, 900, 1300, 700, 1600] {
-            std::thread::sleep(Duration::from_millis(milliseconds));
-            kill(run);
-            let is_begun = folder.join(&parts).join("config.toml").is_file();
-            run = if is_begun {
-                start(&["search".to_owned(), "--resume".to_owned(), parts.clone()])
-            } else {
-                start(&search(&parts))
-            };
-        }
-        assert!(run.wait().unwrap().success());
-        assert_eq!(of(&parts).unwrap(), of(&whole).unwrap(), "{algorithm}");
-        let metrics =
-            |run: &str| fs::read_to_string(folder.join(run).join("metrics.jsonl")).unwrap();
-        assert_eq!(metrics(&parts).lines().count(), metrics(&whole).lines().count());
-    }
-}
-
-/// A search on a disk that has room for one checkpoint and a half; when it has ended, the disk grows, and the search goes
-/// on. A mount of its own, in a namespace of its own.
-const SMALL_DISK: &str = r#"
-mkdir small
-mount -t tmpfs -o "size=$SIZE" tmpfs small || exit 77
-"$HOST" "$@" --out small/run 2> full.txt && exit 1
-mount -o remount,size=256m small
-"$HOST" search --resume small/run 2> on.txt || exit 2
-cp small/run/logits.json found.json
-"#;
-
-#[test]
-fn a_search_whose_disk_is_full_keeps_its_last_checkpoint_and_goes_on_where_there_is_room() {
-    let folder = profiled();
-    let folder = folder.path();
-    let (target, images) = (target(folder), images());
-    let run = ["--data", &images, "--target", &target];
-    let search = [&SEARCH[..], &run].concat();
-    succeed(folder, &[&search[..], &["--out", "whole"]].concat());
-    let bytes_below = |path: &str| -> u64 {
-        let output = Command::new("du").args(["-sb", path]).current_dir(folder).output().unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        text.split_whitespace().next().unwrap().parse().unwrap()
-    };
-    // Two checkpoints are kept.
-    let checkpoint = bytes_below("whole/checkpoints") / 2;
-    let size = bytes_below("whole/table.json") + bytes_below("whole/metrics.jsonl");
-    let size = size + checkpoint * 3 / 2 + (1 << 16);
-    let ended = Command::new("unshare")
-        .args(["-rm", "sh", "-c", SMALL_DISK, "sh"])
-        .args(&search)
-        .env("HOST", program("host"))
-        .env("SIZE", size.to_string())
-        .current_dir(folder)
-        .status();
-    if !ended.as_ref().is_ok_and(|status| status.success() || matches!(status.code(), Some(1 | 2)))
-    {
-        eprintln!("a disk of its own cannot be mounted here, so that none was full: {ended:?}");
-        return;
-    }
-    let read = |file: &str| fs::read_to_string(folder.join(file)).unwrap_or_default();
-    let full = read("full.txt");
-    assert!(ended.unwrap().success(), "{full} {}", read("on.txt"));
-    for part in ["No space left on device", "small/run", "hint: ", "goes on after step 7"] {
-        assert!(full.contains(part), "{full}");
-    }
-    assert!(read("on.txt").contains("going on after step 7"), "{}", read("on.txt"));
-    assert_eq!(read("found.json"), read("whole/logits.json"));
 }
 
 #[test]
@@ -454,25 +227,4 @@ fn make_images(root: &Path, classes: &[&str]) {
             }
         }
     }
-}
-
-#[test]
-fn a_loss_that_is_not_finite_stops_the_run_at_its_step_with_the_last_good_checkpoint() {
-    let folder = profiled();
-    let folder = folder.path();
-    let target = target(folder);
-    let mut every_step = SEARCH;
-    let option = every_step.iter().position(|argument| *argument == "--checkpoint-every").unwrap();
-    every_step[option + 1] = "1";
-    let run =
-        ["--data", "synthetic", "--target", &target, "--out", "run", "--learning-rate", "1e30"];
-    let said = refusal(folder, &[&every_step[..], &run].concat());
-    assert!(said.contains("the loss is NaN") && said.contains("learning_rate"), "{said}");
-    let number_after = |text: &str| -> u64 {
-        let rest = said.split(text).nth(1).unwrap();
-        rest.split(|sign: char| !sign.is_ascii_digit()).next().unwrap().parse().unwrap()
-    };
-    let failed = number_after("error: step ");
-    assert!(failed >= 2, "{said}");
-    assert_eq!(number_after("goes on after step "), failed - 1, "{said}");
 }
