@@ -108,7 +108,11 @@ impl BudgetChoice {
         }
     }
 
-    fn of(
+    /// This architecture, as if it had been chosen.
+    ///
+    /// # Errors
+    /// An architecture or logits of another shape than the cost.
+    pub fn of(
         architecture: Architecture,
         logits: &Logits,
         cost: &LinearCost,

@@ -50,6 +50,7 @@ pub mod objective;
 pub mod optimizer;
 pub mod reinforce;
 pub mod reinforce_search;
+pub mod shortlist;
 pub mod target_multiplier;
 pub mod term;
 #[cfg(test)]
@@ -70,5 +71,6 @@ pub use objective::{Loss, Objective};
 pub use optimizer::{Adam, AdamSettings};
 pub use reinforce::{Episode, Reinforce, Reward};
 pub use reinforce_search::ReinforceSearch;
+pub use shortlist::shortlist;
 pub use target_multiplier::TargetMultiplier;
 pub use term::Term;

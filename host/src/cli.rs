@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Train(Box<TrainArgs>),
     /// Say how well a trained network does on test images
     Eval(TrainerArgs),
+    /// Say which of several networks is the best by the weights that a search has for them
+    Rank(TrainerArgs),
     /// Write a trained network for other programs
     Export(TrainerArgs),
     /// Make a MobileNetV2-style network of a latency, to compare with
@@ -89,6 +91,7 @@ mod tests {
           derive    Choose networks from a search for latency budgets, and measure them
           train     Train a network
           eval      Say how well a trained network does on test images
+          rank      Say which of several networks is the best by the weights that a search has for them
           export    Write a trained network for other programs
           baseline  Make a MobileNetV2-style network of a latency, to compare with
           bench     Time what a search is made of

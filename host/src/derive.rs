@@ -2,31 +2,31 @@
 //!
 //! Among the architectures whose predicted latency and a margin are within the budget, and use most of it, the most
 //! probable is chosen, exactly ([`BudgetChoice`]). What it measures on the device says how far predictions of such networks are off;
-//! the choice is repeated with that, until the budget is met and not much is left of it.
+//! the choice is repeated with that, until the budget is met and not much is left of it. With `--compare`, what a search's
+//! weights say of whole networks is asked too ([`Preference`]).
 
+mod attempts;
+mod preference;
+
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
-use architecture_search::{BudgetChoice, LinearCost};
+use architecture_search::LinearCost;
 use clap::Args;
 use latency_tables::{EdgeCosts, LatencyTable};
-use op_catalog::{Architecture, Milliseconds, SearchSpace};
+use op_catalog::SearchSpace;
 use runs::{FoundLogits, LatencyTarget, RunFolder, SearchConfig};
 use serde::Serialize;
 
 use crate::connection::DeviceArgs;
 use crate::network_measuring::{Asked, OtherDevice, measure};
 use crate::report::{self, Column};
+use attempts::{Attempts, Tried};
 use command_line::hint::WithHint;
 use command_line::{output, resolve};
-
-/// Standard errors that a prediction has for a margin before anything is measured: 9 of 10 networks are then within
-/// their budget.
-const MARGIN_STANDARD_ERRORS: f64 = 1.2816;
-
-/// Share of a budget that may be left after a measurement.
-const LEFT: f64 = 0.02;
+use preference::Preference;
 
 /// Arguments of `host derive`.
 #[derive(Args, Debug)]
@@ -56,6 +56,10 @@ pub(crate) struct DeriveArgs {
     /// less; 0 for that one, whatever it uses
     #[arg(long, value_name = "SHARE", default_value_t = 0.97, value_parser = share)]
     floor: f64,
+    /// Networks that are drawn from what the search found for the budget, compared on images that no weights were learnt
+    /// on; the best one by the search's weights is taken in place of the most probable one
+    #[arg(long, value_name = "NETWORKS")]
+    compare: Option<NonZeroU32>,
     /// Word that is put before the names of the architectures' files
     #[arg(long, value_name = "WORD")]
     name: Option<String>,
@@ -79,6 +83,8 @@ struct Derived {
     /// Networks that were measured until one was right.
     tries: u32,
     log_probability: f64,
+    /// Share of held-out images that it classifies rightly with the search's weights, where networks were compared.
+    supernet_accuracy: Option<f64>,
     choices: Vec<usize>,
     file: PathBuf,
 }
@@ -91,15 +97,6 @@ struct Deriving<'a> {
     found: FoundLogits,
     cost: LinearCost,
     device: Option<DeviceArgs>,
-}
-
-/// A choice, with what is known of its latency.
-#[derive(Clone)]
-struct Tried {
-    choice: BudgetChoice,
-    predicted: Milliseconds,
-    standard_error: Option<Milliseconds>,
-    measured: Option<[f64; 3]>,
 }
 
 /// Runs the command.
@@ -148,9 +145,10 @@ impl<'a> Deriving<'a> {
 
     fn derive(&self, folder: &RunFolder, target: LatencyTarget) -> anyhow::Result<Derived> {
         let budget = target.milliseconds().0;
+        let (preference, off_ms) = self.preference(folder, budget)?;
         let (tried, count) = match &self.device {
-            None => (self.predicted_within(budget)?, 0),
-            Some(device) => self.measured_within(device, budget)?,
+            None => (self.predicted_within(&preference, budget)?, 0),
+            Some(device) => self.measured_within(device, &preference, off_ms, budget)?,
         };
         let name = match &self.args.name {
             Some(name) => format!("{name}-{target}"),
@@ -166,17 +164,40 @@ impl<'a> Deriving<'a> {
             measured_interval_ms: tried.measured.map(|[low, _, high]| [low, high]),
             tries: count,
             log_probability: tried.choice.log_probability,
+            supernet_accuracy: preference.of(&tried.choice).map(|ranked| ranked.accuracy),
             choices: tried.choice.architecture.choices().to_vec(),
             file,
         })
     }
 
-    /// The most probable architecture whose prediction and its own margin are within the budget. The margin differs
+    /// What networks for a budget are preferred by, and, where one had to be measured to know that, by how much it took
+    /// longer than predicted.
+    fn preference(
+        &self,
+        folder: &RunFolder,
+        budget: f64,
+    ) -> anyhow::Result<(Preference, Option<f64>)> {
+        let Some(count) = self.args.compare else {
+            return Ok((Preference::Probability, None));
+        };
+        let mut probe = self.predicted_within(&Preference::Probability, budget)?;
+        let off_ms = match &self.device {
+            Some(device) => Some(self.measure(device, &mut probe)? - probe.predicted.0),
+            None => None,
+        };
+        let most = budget - off_ms.unwrap_or_else(|| probe.margin());
+        let window = (self.args.floor * most, most);
+        let (space, found) = (&self.space, &self.found);
+        let ranking = Preference::ranking(folder, space, found, &self.cost, window, count)?;
+        Ok((ranking, off_ms))
+    }
+
+    /// The preferred architecture whose prediction and its own margin are within the budget. The margin differs
     /// little between architectures: it is raised to what the chosen one has, until that one is within.
-    fn predicted_within(&self, budget: f64) -> anyhow::Result<Tried> {
+    fn predicted_within(&self, preference: &Preference, budget: f64) -> anyhow::Result<Tried> {
         let mut margin = 0.0;
         loop {
-            let tried = self.choose(budget - margin)?;
+            let tried = self.choose(preference, budget - margin)?;
             let own = tried.margin();
             if tried.predicted.0 + own <= budget || own <= margin {
                 return Ok(tried);
@@ -185,10 +206,19 @@ impl<'a> Deriving<'a> {
         }
     }
 
-    /// The most probable of those that were measured to be within the budget, and how many were measured.
-    fn measured_within(&self, device: &DeviceArgs, budget: f64) -> anyhow::Result<(Tried, u32)> {
+    /// The preferred one of those that were measured to be within the budget, and how many were measured.
+    fn measured_within(
+        &self,
+        device: &DeviceArgs,
+        preference: &Preference,
+        off_ms: Option<f64>,
+        budget: f64,
+    ) -> anyhow::Result<(Tried, u32)> {
         let mut attempts = Attempts::new(budget, self.args.floor * budget);
-        let mut tried = self.predicted_within(budget)?;
+        let mut tried = match off_ms {
+            Some(off_ms) => self.choose(preference, budget - off_ms)?,
+            None => self.predicted_within(preference, budget)?,
+        };
         for count in 1..=self.args.tries {
             let measured_ms = self.measure(device, &mut tried)?;
             output::note(&format!(
@@ -196,12 +226,12 @@ impl<'a> Deriving<'a> {
                 tried.predicted.0
             ));
             let is_close = attempts.take(tried, measured_ms);
-            let next = self.choose(budget - attempts.off_ms);
+            let next = self.choose(preference, budget - attempts.off_ms);
             let is_new = |next: &Tried| !attempts.seen.contains(&next.choice.architecture);
             let is_done = is_close || !next.as_ref().is_ok_and(is_new);
             match attempts.best.take_if(|_| is_done) {
                 Some(best) => return Ok((best, count)),
-                None => tried = self.unseen(&mut attempts, next?)?,
+                None => tried = self.unseen(preference, &mut attempts, next?)?,
             }
         }
         let most = self.args.tries;
@@ -214,22 +244,27 @@ impl<'a> Deriving<'a> {
     }
 
     /// This choice, or, where it was measured to be above the budget already, one that costs a little less.
-    fn unseen(&self, attempts: &mut Attempts, mut next: Tried) -> anyhow::Result<Tried> {
+    fn unseen(
+        &self,
+        preference: &Preference,
+        attempts: &mut Attempts,
+        mut next: Tried,
+    ) -> anyhow::Result<Tried> {
         while attempts.seen.contains(&next.choice.architecture) {
-            attempts.off_ms += LEFT * attempts.budget_ms / 4.0;
-            next = self.choose(attempts.budget_ms - attempts.off_ms)?;
+            attempts.back_off();
+            next = self.choose(preference, attempts.budget_ms - attempts.off_ms)?;
         }
         Ok(next)
     }
 
-    fn choose(&self, budget: f64) -> anyhow::Result<Tried> {
-        let floor = self.args.floor * budget;
-        let choice =
-            BudgetChoice::most_probable_between(&self.found.logits, &self.cost, floor, budget)?;
+    fn choose(&self, preference: &Preference, budget: f64) -> anyhow::Result<Tried> {
+        let window = (self.args.floor * budget, budget);
+        let (choice, worth) = preference.choose(&self.found, &self.cost, window)?;
         let network = self.space.network(&choice.architecture)?;
         let prediction = self.table.best_prediction(&network)?;
         Ok(Tried {
             choice,
+            worth,
             predicted: prediction.latency,
             standard_error: prediction.standard_error,
             measured: None,
@@ -247,50 +282,6 @@ impl<'a> Deriving<'a> {
         let headline = &measurement.headline;
         tried.measured = Some([headline.ci_low.0, headline.value.0, headline.ci_high.0]);
         Ok(headline.value.0)
-    }
-}
-
-/// What measuring has said of networks for a budget.
-struct Attempts {
-    budget_ms: f64,
-    floor_ms: f64,
-    /// By how much such networks take longer than predicted.
-    off_ms: f64,
-    seen: Vec<Architecture>,
-    /// The most probable that is within the budget, of those that use as much of it as is asked for if there are any.
-    best: Option<Tried>,
-}
-
-impl Attempts {
-    fn new(budget_ms: f64, floor_ms: f64) -> Self {
-        Self { budget_ms, floor_ms, off_ms: f64::NEG_INFINITY, seen: Vec::new(), best: None }
-    }
-
-    /// Takes a network that was measured; says whether it is within the budget and hardly anything is left of that.
-    fn take(&mut self, tried: Tried, measured_ms: f64) -> bool {
-        let off = measured_ms - tried.predicted.0;
-        let is_within = measured_ms <= self.budget_ms;
-        // What was above the budget says that others are off by as much at least.
-        self.off_ms = if is_within { off } else { off.max(self.off_ms) };
-        self.seen.push(tried.choice.architecture.clone());
-        let worth = self.worth(&tried);
-        let is_better = self.best.as_ref().is_none_or(|best| self.worth(best) < worth);
-        if is_within && is_better {
-            self.best = Some(tried);
-        }
-        is_within && self.budget_ms - measured_ms <= LEFT * self.budget_ms
-    }
-
-    /// What a network within the budget is kept by.
-    fn worth(&self, tried: &Tried) -> (bool, f64) {
-        let uses_budget = tried.measured.is_some_and(|[_, median, _]| self.floor_ms <= median);
-        (uses_budget, tried.choice.log_probability)
-    }
-}
-
-impl Tried {
-    fn margin(&self) -> f64 {
-        self.standard_error.map_or(0.0, |error| MARGIN_STANDARD_ERRORS * error.0)
     }
 }
 
@@ -317,59 +308,4 @@ fn text(derived: &[Derived]) -> String {
         ]);
     }
     table.to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tried(choice: usize, predicted_ms: f64, measured_ms: f64, log_probability: f64) -> Tried {
-        let architecture = Architecture::new(vec![choice]);
-        Tried {
-            choice: BudgetChoice { architecture, log_probability, cost: predicted_ms },
-            predicted: Milliseconds(predicted_ms),
-            standard_error: Some(Milliseconds(0.1)),
-            measured: Some([measured_ms; 3]),
-        }
-    }
-
-    fn kept(attempts: &Attempts) -> Option<usize> {
-        attempts.best.as_ref().map(|best| best.choice.architecture.choices()[0])
-    }
-
-    #[test]
-    fn of_what_uses_the_budget_and_is_within_it_the_most_probable_is_kept() {
-        let mut attempts = Attempts::new(10.0, 9.0);
-        for (choice, predicted, measured, log_probability, is_close, expected) in [
-            (4, 8.2, 8.3, -0.1, false, 4),
-            // Less probable, but it uses what is asked for.
-            (0, 9.0, 9.2, -3.0, false, 0),
-            // Above the budget.
-            (1, 9.7, 10.2, -1.0, false, 0),
-            (2, 9.4, 9.9, -2.0, true, 2),
-            (3, 8.0, 8.0, -0.5, false, 2),
-        ] {
-            let network = tried(choice, predicted, measured, log_probability);
-            assert_eq!(attempts.take(network, measured), is_close, "{choice}");
-            assert_eq!(kept(&attempts), Some(expected), "{choice}");
-        }
-    }
-
-    #[test]
-    fn a_network_above_the_budget_makes_the_next_choice_more_careful_and_none_less() {
-        let mut attempts = Attempts::new(10.0, 9.0);
-        attempts.take(tried(0, 9.0, 8.8, -3.0), 8.8);
-        assert!((attempts.off_ms + 0.2).abs() < 1e-9);
-        attempts.take(tried(1, 9.9, 10.4, -2.0), 10.4);
-        assert!((attempts.off_ms - 0.5).abs() < 1e-9);
-        attempts.take(tried(2, 9.8, 10.1, -2.0), 10.1);
-        assert!((attempts.off_ms - 0.5).abs() < 1e-9, "it is above the budget too");
-    }
-
-    #[test]
-    fn the_margin_is_a_part_of_the_standard_error_or_nothing_where_there_is_none() {
-        let known = tried(0, 9.0, 9.0, -3.0);
-        assert!((known.margin() - 0.12816).abs() < 1e-9);
-        assert!(Tried { standard_error: None, ..known }.margin().abs() < 1e-12);
-    }
 }

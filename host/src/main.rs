@@ -62,6 +62,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Train(args) => train::run(args).map(|never| match never {}),
         Command::Baseline(args) => baseline::run(args),
         Command::Eval(args) => Err(trainer::become_it("eval", args.arguments())),
+        Command::Rank(args) => Err(trainer::become_it("rank", args.arguments())),
         Command::Export(args) => Err(trainer::become_it("export", args.arguments())),
         Command::Bench(args) => Err(trainer::become_it("bench", args.arguments())),
     }

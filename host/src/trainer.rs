@@ -5,8 +5,9 @@ use std::env::consts::EXE_SUFFIX;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
+use anyhow::Context;
 use clap::Args;
 
 use command_line::hint::WithHint;
@@ -40,6 +41,19 @@ pub(crate) fn become_it<'a>(
     };
     let error = Command::new(&program).arg(command).args(arguments).exec();
     anyhow::Error::new(error).context(format!("cannot start {}", program.display()))
+}
+
+/// What the trainer says on stdout to one of its commands, once that has ended. What it says to people, they read.
+pub(crate) fn answer(command: &str, arguments: &[OsString]) -> anyhow::Result<Vec<u8>> {
+    let program = find(std::env::var_os(TRAINER_VARIABLE))?;
+    let mut asked = Command::new(&program);
+    asked.arg(command).args(arguments).stderr(Stdio::inherit());
+    let output = asked.output().with_context(|| format!("cannot start {}", program.display()))?;
+    anyhow::ensure!(
+        output.status.success(),
+        "the trainer's `{command}` has failed, as it says above"
+    );
+    Ok(output.stdout)
 }
 
 /// The program that the environment names, or the one beside this program.

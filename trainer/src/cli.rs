@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use crate::evaluate_command::EvalArgs;
 use crate::export::ExportArgs;
 use crate::loss_bench::LossArgs;
+use crate::rank_command::RankArgs;
 use crate::step_bench::StepArgs;
 
 /// The commands of `host` that run libtorch.
@@ -31,6 +32,8 @@ pub(crate) enum Command {
     },
     /// Say how well a trained network does on test images
     Eval(EvalArgs),
+    /// Say which of several networks is the best by the weights that a search has for them
+    Rank(RankArgs),
     /// Write a trained network for other programs
     Export(ExportArgs),
     /// Time what a search is made of

@@ -1,8 +1,11 @@
 //! An evaluation says how well a network classifies images that it was not trained on.
 
 use datasets::{Dataset, Normalisation, Pipeline, Recipe, Split};
+use op_catalog::Architecture;
 use runs::Accuracy;
-use supernet::{Batch, Mode, SingleNetwork, accuracy};
+use supernet::{
+    Batch, LabelSmoothing, Mode, SingleNetwork, Supernet, SupernetError, accuracy, cross_entropy,
+};
 
 use crate::images::{Feed, evaluation};
 
@@ -44,4 +47,21 @@ pub(crate) fn recalibrate(network: &SingleNetwork, feed: &mut Feed) -> anyhow::R
         let _scores = tch::no_grad(|| network.scores(&batch.images, Mode::Train))?;
     }
     Ok(())
+}
+
+/// Loss in nats and accuracy along a path, by the batch's own statistics, without a trace.
+pub(crate) fn look(
+    net: &Supernet,
+    batch: &Batch,
+    path: &Architecture,
+) -> Result<(f64, f64), SupernetError> {
+    tch::no_grad(|| {
+        let scores = net.scores(&batch.images, path, Mode::BatchStatistics)?;
+        let loss = cross_entropy(&scores, &batch.labels, LabelSmoothing::NONE)?;
+        let loss = f64::try_from(loss)?;
+        if !loss.is_finite() {
+            return Err(SupernetError::Loss(loss));
+        }
+        Ok((loss, accuracy(&scores, &batch.labels, 1)?))
+    })
 }

@@ -10,13 +10,14 @@ use clap::{Args, ValueEnum};
 use command_line::picture::curves::{Curve, Curves, Panel};
 use command_line::{output, picture, resolve};
 use datasets::{ImageSet, Normalisation, Pipeline, Recipe, Split};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use op_catalog::SearchSpace;
 use runs::{ExecutionName, images};
 use supernet::{LabelSmoothing, Sgd, SgdSettings, Supernet, WeightStep};
 
 use crate::execution;
 use crate::images::Feed;
+use crate::progress;
 use crate::randomness::{Purpose, stream};
 
 /// Steps that a point of the picture is the mean of.
@@ -89,9 +90,7 @@ pub(crate) fn run(args: &LossArgs) -> anyhow::Result<()> {
     let target = images::target(input);
     let recipe = Recipe::for_dataset(&dataset, target);
     let pipeline = Pipeline::training(&recipe.augmentation, &normalisation, target)?;
-    let style = ProgressStyle::with_template("{bar:32} {pos}/{len}  {msg}, {eta} left");
-    let bar = ProgressBar::new(u64::from(args.steps) * args.executions.len() as u64)
-        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let bar = progress::bar(u64::from(args.steps) * args.executions.len() as u64);
     let of_execution = |name: &ExecutionName| {
         bar.set_message(name.to_string());
         Ok((*name, losses(args, &space, training, &pipeline, *name, &bar)?))

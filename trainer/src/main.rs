@@ -8,10 +8,12 @@ mod evaluation;
 mod execution;
 mod export;
 mod extraction;
+mod halving;
 mod images;
 mod loss_bench;
 mod progress;
 mod randomness;
+mod rank_command;
 mod search;
 mod search_state;
 mod step_bench;
@@ -46,6 +48,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::Search { run } => search::run(run),
         Command::Train { run } => train::run(run),
         Command::Eval(args) => evaluate_command::run(args),
+        Command::Rank(args) => rank_command::run(args),
         Command::Export(args) => export::run(args),
         Command::Bench(BenchCommand::Step(args)) => step_bench::run(args),
         Command::Bench(BenchCommand::Losses(args)) => loss_bench::run(args),

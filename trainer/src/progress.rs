@@ -6,6 +6,12 @@ use command_line::output;
 use indicatif::{ProgressBar, ProgressStyle};
 use runs::Metric;
 
+/// A bar of so many steps, with a message and the time left.
+pub(crate) fn bar(steps: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:32} {pos}/{len}  {msg}, {eta} left");
+    ProgressBar::new(steps).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
 /// The display of a run.
 pub(crate) struct Progress {
     bar: Option<ProgressBar>,

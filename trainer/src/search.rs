@@ -11,13 +11,11 @@ use architecture_search::{
 };
 use command_line::hint::WithHint;
 use command_line::output;
-use op_catalog::{Architecture, SearchSpace};
+use op_catalog::SearchSpace;
 use runs::{Checkpoints, FoundLogits, Metric, MetricsFile, RunFolder, SearchConfig, pictures};
-use supernet::{
-    Batch, LabelSmoothing, Mode, Sgd, SgdSettings, Supernet, SupernetError, WeightStep, accuracy,
-    cross_entropy,
-};
+use supernet::{LabelSmoothing, Sgd, SgdSettings, Supernet, WeightStep};
 
+use crate::evaluation::look;
 use crate::images::Feed;
 use crate::progress::Progress;
 use crate::randomness::{Purpose, stream};
@@ -288,19 +286,6 @@ impl Search {
         command_line::picture::tell(&files);
         output::data(&self.folder.root().display().to_string())
     }
-}
-
-/// Loss in nats and accuracy along a path, by the batch's own statistics, without a trace.
-fn look(net: &Supernet, batch: &Batch, path: &Architecture) -> Result<(f64, f64), SupernetError> {
-    tch::no_grad(|| {
-        let scores = net.scores(&batch.images, path, Mode::BatchStatistics)?;
-        let loss = cross_entropy(&scores, &batch.labels, LabelSmoothing::NONE)?;
-        let loss = f64::try_from(loss)?;
-        if !loss.is_finite() {
-            return Err(SupernetError::Loss(loss));
-        }
-        Ok((loss, accuracy(&scores, &batch.labels, 1)?))
-    })
 }
 
 /// The names of each edge's candidates.

@@ -8,7 +8,6 @@ use anyhow::{Context, ensure};
 use architecture_search::{EdgeValues, GateMode, Logits};
 use clap::Args;
 use command_line::{output, resolve};
-use indicatif::{ProgressBar, ProgressStyle};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use runs::ExecutionName;
@@ -18,7 +17,7 @@ use supernet::{Batch, LabelSmoothing, Sgd, SgdSettings, Supernet, WeightStep};
 use tch::{Device, Kind, Tensor};
 use torch_shim::Allocations;
 
-use crate::execution;
+use crate::{execution, progress};
 
 /// The rate of a published search's first step. It does not change what a step costs.
 const LEARNING_RATE: f64 = 0.025;
@@ -138,7 +137,7 @@ impl Bench {
 
     /// The cost of every kind, timed by turns: a machine that is slower for a while is so for all of them.
     fn costs(&mut self, rounds: u32) -> anyhow::Result<Vec<(Step, StepCost)>> {
-        let bar = progress_bar(u64::from(rounds + 2) * Step::ALL.len() as u64);
+        let bar = progress::bar(u64::from(rounds + 2) * Step::ALL.len() as u64);
         let mut seconds = BTreeMap::<&str, Vec<f64>>::new();
         for round in 0..=rounds {
             for step in Step::ALL {
@@ -190,11 +189,6 @@ fn median(mut seconds: Vec<f64>) -> anyhow::Result<f64> {
     let middle = seconds.len() / 2;
     let below = if seconds.len().is_multiple_of(2) { middle - 1 } else { middle };
     Ok(f64::midpoint(seconds[below], seconds[middle]))
-}
-
-fn progress_bar(steps: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:32} {pos}/{len}  {msg}, {eta} left");
-    ProgressBar::new(steps).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 fn text(args: &StepArgs, execution: ExecutionName, costs: &[(Step, StepCost)]) -> String {

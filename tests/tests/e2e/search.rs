@@ -122,6 +122,36 @@ fn first_loss(run: &Path) -> f64 {
 }
 
 #[test]
+fn networks_of_a_search_are_compared_by_its_weights_and_the_best_one_is_derived() {
+    let folder = profiled();
+    let folder = folder.path();
+    let target = target(folder);
+    let run = ["--data", &images(), "--target", &target, "--out", "run"];
+    succeed(folder, &[&SEARCH[..], &run].concat());
+    let most_probable = json(folder, &["derive", "run", "--floor", "0.8", "--name", "p", "--json"]);
+    assert!(most_probable[0]["supernet_accuracy"].is_null());
+    let compare = ["derive", "run", "--floor", "0.8", "--compare", "9", "--json"];
+    let compared = json(folder, &compare);
+    assert_eq!(compared, json(folder, &compare), "the same seed gives the same network");
+    let [first, second] = [&most_probable, &compared].map(|d| d[0]["file"].as_str().unwrap());
+    let ranked = json(folder, &["rank", "run", first, second, "--json"]);
+    let of = |position: u64| {
+        let ranked = ranked.as_array().unwrap();
+        ranked.iter().find(|ranked| ranked["position"] == position).unwrap().clone()
+    };
+    assert_eq!(of(1)["accuracy"], compared[0]["supernet_accuracy"]);
+    let [first, second] = [0, 1].map(|position| of(position)["loss"].as_f64().unwrap());
+    assert!(second <= first, "the most probable one is among the compared: {first} {second}");
+
+    let on_the_device = json(folder, &[&compare[..], &["--device", "local"]].concat());
+    let ms = |field: &str| on_the_device[0][field].as_f64().unwrap();
+    assert!(ms("measured_ms") <= ms("target_ms"), "{on_the_device}");
+
+    let said = refusal(folder, &["rank", "run", "mobilenet_v2"]);
+    assert!(said.contains("mobilenet_v2 is no network of the space `tiny`"), "{said}");
+}
+
+#[test]
 fn the_weights_of_a_search_serve_another_search_and_a_training() {
     let folder = profiled();
     let folder = folder.path();

@@ -1,0 +1,128 @@
+//! Attempts at a budget are the networks that were measured for it, and what that says of those that were not.
+
+use architecture_search::BudgetChoice;
+use op_catalog::{Architecture, Milliseconds};
+
+/// Standard errors that a prediction has for a margin before anything is measured: 9 of 10 networks are then within
+/// their budget.
+const MARGIN_STANDARD_ERRORS: f64 = 1.2816;
+
+/// Share of a budget that may be left after a measurement.
+const LEFT: f64 = 0.02;
+
+/// A choice, with what is known of its latency.
+#[derive(Clone)]
+pub(super) struct Tried {
+    pub(super) choice: BudgetChoice,
+    /// What it is preferred by to others of the same budget: the more, the better.
+    pub(super) worth: f64,
+    pub(super) predicted: Milliseconds,
+    pub(super) standard_error: Option<Milliseconds>,
+    pub(super) measured: Option<[f64; 3]>,
+}
+
+impl Tried {
+    /// What is left of the budget before anything is measured.
+    pub(super) fn margin(&self) -> f64 {
+        self.standard_error.map_or(0.0, |error| MARGIN_STANDARD_ERRORS * error.0)
+    }
+}
+
+/// What measuring has said of networks for a budget.
+pub(super) struct Attempts {
+    pub(super) budget_ms: f64,
+    floor_ms: f64,
+    /// By how much such networks take longer than predicted.
+    pub(super) off_ms: f64,
+    pub(super) seen: Vec<Architecture>,
+    /// The preferred one that is within the budget, of those that use as much of it as is asked for if there are any.
+    pub(super) best: Option<Tried>,
+}
+
+impl Attempts {
+    pub(super) fn new(budget_ms: f64, floor_ms: f64) -> Self {
+        Self { budget_ms, floor_ms, off_ms: f64::NEG_INFINITY, seen: Vec::new(), best: None }
+    }
+
+    /// Takes a network that was measured; says whether it is within the budget and hardly anything is left of that.
+    pub(super) fn take(&mut self, tried: Tried, measured_ms: f64) -> bool {
+        let off = measured_ms - tried.predicted.0;
+        let is_within = measured_ms <= self.budget_ms;
+        // What was above the budget says that others are off by as much at least.
+        self.off_ms = if is_within { off } else { off.max(self.off_ms) };
+        self.seen.push(tried.choice.architecture.clone());
+        let worth = self.worth(&tried);
+        let is_better = self.best.as_ref().is_none_or(|best| self.worth(best) < worth);
+        if is_within && is_better {
+            self.best = Some(tried);
+        }
+        is_within && self.budget_ms - measured_ms <= LEFT * self.budget_ms
+    }
+
+    /// Makes the next choice a little more careful.
+    pub(super) fn back_off(&mut self) {
+        self.off_ms += LEFT * self.budget_ms / 4.0;
+    }
+
+    /// What a network within the budget is kept by.
+    fn worth(&self, tried: &Tried) -> (bool, f64) {
+        let uses_budget = tried.measured.is_some_and(|[_, median, _]| self.floor_ms <= median);
+        (uses_budget, tried.worth)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tried(choice: usize, predicted_ms: f64, measured_ms: f64, log_probability: f64) -> Tried {
+        let architecture = Architecture::new(vec![choice]);
+        Tried {
+            choice: BudgetChoice { architecture, log_probability, cost: predicted_ms },
+            worth: log_probability,
+            predicted: Milliseconds(predicted_ms),
+            standard_error: Some(Milliseconds(0.1)),
+            measured: Some([measured_ms; 3]),
+        }
+    }
+
+    fn kept(attempts: &Attempts) -> Option<usize> {
+        attempts.best.as_ref().map(|best| best.choice.architecture.choices()[0])
+    }
+
+    #[test]
+    fn of_what_uses_the_budget_and_is_within_it_the_preferred_one_is_kept() {
+        let mut attempts = Attempts::new(10.0, 9.0);
+        for (choice, predicted, measured, log_probability, is_close, expected) in [
+            (4, 8.2, 8.3, -0.1, false, 4),
+            // Worth less, but it uses what is asked for.
+            (0, 9.0, 9.2, -3.0, false, 0),
+            // Above the budget.
+            (1, 9.7, 10.2, -1.0, false, 0),
+            (2, 9.4, 9.9, -2.0, true, 2),
+            (3, 8.0, 8.0, -0.5, false, 2),
+        ] {
+            let network = tried(choice, predicted, measured, log_probability);
+            assert_eq!(attempts.take(network, measured), is_close, "{choice}");
+            assert_eq!(kept(&attempts), Some(expected), "{choice}");
+        }
+    }
+
+    #[test]
+    fn a_network_above_the_budget_makes_the_next_choice_more_careful_and_none_less() {
+        let mut attempts = Attempts::new(10.0, 9.0);
+        attempts.take(tried(0, 9.0, 8.8, -3.0), 8.8);
+        assert!((attempts.off_ms + 0.2).abs() < 1e-9);
+        attempts.take(tried(1, 9.9, 10.4, -2.0), 10.4);
+        assert!((attempts.off_ms - 0.5).abs() < 1e-9);
+        attempts.take(tried(2, 9.8, 10.1, -2.0), 10.1);
+        assert!((attempts.off_ms - 0.5).abs() < 1e-9, "it is above the budget too");
+    }
+
+    #[test]
+    fn the_margin_is_a_part_of_the_standard_error_or_nothing_where_there_is_none() {
+        let known = tried(0, 9.0, 9.0, -3.0);
+        assert!((known.margin() - 0.12816).abs() < 1e-9);
+        assert!(Tried { standard_error: None, ..known }.margin().abs() < 1e-12);
+    }
+}

@@ -1,0 +1,140 @@
+//! A preference says which architecture is taken of those that a budget leaves: the most probable one, or of a shortlist
+//! the one that does best by the weights that the search has for it.
+
+use std::ffi::OsString;
+use std::fs;
+use std::num::NonZeroU32;
+
+use anyhow::Context;
+use architecture_search::{BudgetChoice, LinearCost, shortlist};
+use op_catalog::SearchSpace;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use runs::{FoundLogits, Ranked, RunFolder, SearchConfig};
+
+use crate::trainer;
+
+/// What architectures are preferred by.
+pub(super) enum Preference {
+    /// `ln p` by the search's logits.
+    Probability,
+    /// Their place in a list, the best first.
+    Ranking(Vec<Compared>),
+}
+
+/// A network of a shortlist, with what the search's weights say of it.
+pub(super) struct Compared {
+    pub(super) choice: BudgetChoice,
+    pub(super) ranked: Ranked,
+}
+
+impl Preference {
+    /// A ranking of so many networks that cost at least the window's first number and at most its second.
+    pub(super) fn ranking(
+        folder: &RunFolder,
+        space: &SearchSpace,
+        found: &FoundLogits,
+        cost: &LinearCost,
+        window: (f64, f64),
+        count: NonZeroU32,
+    ) -> anyhow::Result<Self> {
+        let seed = SearchConfig::read(&folder.config())?.seed;
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let list = shortlist(&found.logits, cost, window, count, &mut random)?;
+        let files = tempfile::tempdir().context("cannot make a folder for a shortlist")?;
+        let mut arguments = vec![folder.root().as_os_str().to_owned(), OsString::from("--json")];
+        for (position, choice) in list.iter().enumerate() {
+            let file = files.path().join(format!("{position}.json"));
+            let cannot = || format!("cannot write {}", file.display());
+            fs::write(&file, choice.architecture.to_json(space)?).with_context(cannot)?;
+            arguments.push(file.into_os_string());
+        }
+        let answer = trainer::answer("rank", &arguments)?;
+        let ranked: Vec<Ranked> = serde_json::from_slice(&answer)
+            .context("the trainer does not rank as this program expects it")?;
+        let compared = ranked.into_iter().map(|ranked| {
+            let choice =
+                list.get(ranked.position).context("the trainer ranks what is not there")?;
+            Ok(Compared { choice: choice.clone(), ranked })
+        });
+        Ok(Self::Ranking(compared.collect::<anyhow::Result<_>>()?))
+    }
+
+    /// The preferred architecture between a floor and a budget, with what it is worth. Where a ranking has none, it is the
+    /// most probable one, which is worth less than any that was ranked.
+    pub(super) fn choose(
+        &self,
+        found: &FoundLogits,
+        cost: &LinearCost,
+        (floor, budget): (f64, f64),
+    ) -> anyhow::Result<(BudgetChoice, f64)> {
+        let ranking = match self {
+            Self::Probability => &[],
+            Self::Ranking(ranking) => ranking.as_slice(),
+        };
+        let is_within = |compared: &&Compared| (floor..=budget).contains(&compared.choice.cost);
+        let mut places = ranking.iter().zip(1_u32..);
+        if let Some((compared, place)) = places.find(|(compared, _)| is_within(compared)) {
+            return Ok((compared.choice.clone(), -f64::from(place)));
+        }
+        let choice = BudgetChoice::most_probable_between(&found.logits, cost, floor, budget)?;
+        let worth = choice.log_probability - ranking.len() as f64;
+        Ok((choice, worth))
+    }
+
+    /// What the search's weights say of an architecture, if it was ranked.
+    pub(super) fn of(&self, choice: &BudgetChoice) -> Option<&Ranked> {
+        let Self::Ranking(ranking) = self else { return None };
+        let is_it = |compared: &&Compared| compared.choice.architecture == choice.architecture;
+        ranking.iter().find(is_it).map(|compared| &compared.ranked)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use architecture_search::{EdgeValues, Logits};
+    use op_catalog::Architecture;
+
+    use super::*;
+
+    /// One edge of three candidates that cost 1, 2 and 3; the cheapest is the most probable.
+    fn found_and_cost() -> (FoundLogits, LinearCost) {
+        let values = |numbers: [f64; 3]| EdgeValues::new(vec![numbers.to_vec()]).unwrap();
+        let logits = Logits::of_values(values([2.0, 1.0, 0.0]));
+        let cost = LinearCost::new(0.0, values([1.0, 2.0, 3.0])).unwrap();
+        (FoundLogits { space: "one edge".to_owned(), steps: 0, logits }, cost)
+    }
+
+    fn ranking(choices: &[usize]) -> Preference {
+        let (found, cost) = found_and_cost();
+        let compared = |(position, &choice): (usize, &usize)| {
+            let architecture = Architecture::new(vec![choice]);
+            let choice = BudgetChoice::of(architecture, &found.logits, &cost).unwrap();
+            let architecture = format!("{position}.json");
+            let ranked = Ranked { position, architecture, loss: 1.0, accuracy: 0.5, images: 9 };
+            Compared { choice, ranked }
+        };
+        Preference::Ranking(choices.iter().enumerate().map(compared).collect())
+    }
+
+    #[test]
+    fn the_best_ranked_of_a_window_is_taken_and_without_any_the_most_probable() {
+        let (found, cost) = found_and_cost();
+        for (preference, window, expected) in [
+            (Preference::Probability, (0.0, 3.0), 0),
+            (ranking(&[2, 1]), (0.0, 3.0), 2),
+            (ranking(&[2, 1]), (0.0, 2.5), 1),
+            (ranking(&[2, 1]), (0.0, 1.5), 0),
+        ] {
+            let (choice, _) = preference.choose(&found, &cost, window).unwrap();
+            assert_eq!(choice.architecture.choices(), [expected], "{window:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_ranked_better_is_worth_more_and_what_is_not_ranked_least() {
+        let (found, cost) = found_and_cost();
+        let worth = |most| ranking(&[2, 1]).choose(&found, &cost, (0.0, most)).unwrap().1;
+        assert!(worth(3.0) > worth(2.5) && worth(2.5) > worth(1.5));
+    }
+}
