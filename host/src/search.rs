@@ -70,10 +70,11 @@ fn prepare(args: &SearchArgs, root: &Path) -> anyhow::Result<()> {
     let space = resolve::space_for(&table, options.space.as_deref())?
         .context("the table does not say which space it was made for")
         .hint("name the space with --space")?;
-    let config = settings(options, &space)?;
+    let mut config = settings(options, &space)?;
     check_target(&config, &space, &table)?;
     if let Some(search) = &config.supernet {
-        check_supernet(search, &space)?;
+        let its = supernet(search, &space)?;
+        config = config.on_weights_of(&its)?;
     }
     RunFolder::create(root, |folder| {
         folder.write(&folder.space(), &toml::to_string_pretty(space.definition())?)?;
@@ -114,12 +115,12 @@ fn check_target(
     Err(error).hint("choose a target between the two, or a space with smaller or larger networks")
 }
 
-/// Refuses a search whose supernet is of another space.
-fn check_supernet(search: &Path, space: &SearchSpace) -> anyhow::Result<()> {
+/// The settings of the search whose weights are searched on, which is of the same space.
+fn supernet(search: &Path, space: &SearchSpace) -> anyhow::Result<SearchConfig> {
     let folder = RunFolder::read(search)?;
     let its = resolve::space(&folder.space().to_string_lossy())?;
     if its.definition() == space.definition() {
-        return Ok(());
+        return SearchConfig::read(&folder.config());
     }
     let (path, name) = (search.display(), space.name());
     let error = anyhow::anyhow!("{path} is a search in another space than `{name}`");

@@ -111,7 +111,7 @@ fn candidates(
 fn given(args: &VerifyArgs, space: &SearchSpace) -> anyhow::Result<Vec<Named>> {
     let resolve = |name: &String| {
         let named = resolve::network(name, Some(space))?;
-        Ok((named.name, NetworkKind::Reference, named.network))
+        Ok((named.name, NetworkKind::Given, named.network))
     };
     args.arch.iter().map(resolve).collect()
 }

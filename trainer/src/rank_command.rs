@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Args;
 use command_line::hint::WithHint;
 use command_line::{output, resolve};
-use datasets::{HeldOut, Normalisation, Pipeline, Split};
+use datasets::{Normalisation, Pipeline, Split};
 use op_catalog::{Architecture, SearchSpace};
 use runs::{ExecutionName, Ranked, RunFolder, SearchConfig, images};
 use supernet::Supernet;
@@ -17,6 +17,7 @@ use crate::halving::{self, Look};
 use crate::images::Feed;
 use crate::progress;
 use crate::randomness::{Purpose, stream};
+use crate::search::plan;
 use crate::{execution, extraction};
 
 /// Images that every network is looked at on.
@@ -84,7 +85,7 @@ fn feed(config: &SearchConfig, space: &SearchSpace) -> anyhow::Result<Feed> {
     let normalisation = Normalisation::of(training, config.seed)?;
     let target = images::target(input);
     let pipeline = Pipeline::evaluation(&config.recipe.evaluation, &normalisation, target)?;
-    let parts = training.hold_out(HeldOut::Share(config.architecture_share), config.seed)?;
+    let parts = plan::parts(config, training)?;
     let (batch, seed) = (config.architecture_batch.get(), config.seed.wrapping_add(1));
     Feed::training(parts.architecture, pipeline, batch, seed)
 }

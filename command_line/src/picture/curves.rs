@@ -133,13 +133,17 @@ impl Panel {
     /// The names of curves and levels, to the right, with their lines.
     fn names<B: Canvas>(&self, area: &Area<B>) -> anyhow::Result<()> {
         let left = area.dim_in_pixel().0.cast_signed() - NAMES + 12;
-        let of_curves = self.curves.iter().zip(COLOURS.into_iter().cycle());
-        let curves = of_curves.map(|(curve, colour)| (curve.name.clone(), colour));
-        let levels =
-            self.levels.iter().map(|(name, value)| (format!("{name} {}", plain(*value)), INK));
-        for (index, (name, colour)) in curves.chain(levels).enumerate() {
-            let y = 18 + 20 * i32::try_from(index)?;
-            area.draw(&PathElement::new([(left, y), (left + 18, y)], colour.stroke_width(2)))?;
+        let curves =
+            self.curves.iter().zip(COLOURS.into_iter().cycle()).map(|(curve, colour)| {
+                (curve.name.clone(), colour.stroke_width(2), [(0, 9), (9, 18)])
+            });
+        let levels = self.levels.iter().map(|(name, value)| {
+            (format!("{name} {}", plain(*value)), INK.stroke_width(1), [(0, 7), (11, 18)])
+        });
+        for ((name, stroke, parts), y) in curves.chain(levels).zip((18..).step_by(20)) {
+            for (from, to) in parts {
+                area.draw(&PathElement::new([(left + from, y), (left + to, y)], stroke))?;
+            }
             let style = anchored(13, INK, HPos::Left, VPos::Center);
             area.draw(&Text::new(name, (left + 24, y), style))?;
         }

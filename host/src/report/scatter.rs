@@ -22,6 +22,12 @@ use labels::{Name, Part, Rect};
 
 /// Pixels across and up.
 const SIZE: (u32, u32) = (760, 720);
+/// What is drawn, from the bottom, as the legend says it.
+const KINDS: [(NetworkKind, &str); 3] = [
+    (NetworkKind::Random, "random network"),
+    (NetworkKind::Reference, "reference network"),
+    (NetworkKind::Given, "given network"),
+];
 /// Half the side of what a mark takes.
 const MARK: i32 = 6;
 
@@ -55,7 +61,7 @@ impl Drawing for Scatter<'_> {
         let networks = self.report.networks();
         let chart = chart(area, range(networks))?;
         diagonal(area, &chart)?;
-        for kind in [NetworkKind::Random, NetworkKind::Reference] {
+        for kind in KINDS.map(|(kind, _)| kind) {
             for network in networks.iter().filter(|network| network.kind == kind) {
                 bars(area, &chart, network)?;
                 mark(area, kind, pixel(&chart, network.predicted, network.measured))?;
@@ -126,7 +132,7 @@ fn line<B: Canvas>(area: &Area<B>, colour: RGBColor, ends: [Pixel; 2]) -> anyhow
 
 const fn colour(kind: NetworkKind) -> RGBColor {
     match kind {
-        NetworkKind::Reference => ORANGE,
+        NetworkKind::Reference | NetworkKind::Given => ORANGE,
         NetworkKind::Random => BLUE,
     }
 }
@@ -157,11 +163,11 @@ fn bar<B: Canvas>(
     })
 }
 
-/// A diamond for what is published, a circle for what was drawn.
+/// A diamond for what has a name, a circle for what was drawn.
 fn mark<B: Canvas>(area: &Area<B>, kind: NetworkKind, (x, y): Pixel) -> anyhow::Result<()> {
     let fill = colour(kind).mix(0.85).filled();
     match kind {
-        NetworkKind::Reference => {
+        NetworkKind::Reference | NetworkKind::Given => {
             let corners = [(x, y - MARK), (x + MARK, y), (x, y + MARK), (x - MARK, y)];
             area.draw(&Polygon::new(corners, fill))?;
         }
@@ -178,11 +184,9 @@ fn legend<B: Canvas>(
 ) -> anyhow::Result<()> {
     let has = |kind| networks.iter().any(|network| network.kind == kind);
     let has_predicted = networks.iter().any(|network| network.predicted_interval90.is_some());
-    let kinds =
-        [(NetworkKind::Reference, "reference network"), (NetworkKind::Random, "random network")];
-    let kinds: Vec<_> = kinds.into_iter().filter(|(kind, _)| has(*kind)).collect();
+    let kinds: Vec<_> = KINDS.into_iter().rev().filter(|(kind, _)| has(*kind)).collect();
     let bars = if has_predicted { "intervals, 90 % of predictions" } else { "measured interval" };
-    let lines = if kinds.len() == 1 { 3 } else { 4 };
+    let lines = 2 + i32::try_from(kinds.len())?;
     let width = width_of(bars, 14.0).max(width_of("predicted = measured", 14.0)) as i32;
     let (left, top) = (right - width - 62, bottom - 20 * lines - 22);
     let frame = [(left, top), (right - 12, bottom - 12)];
@@ -226,7 +230,7 @@ fn steps((across, up): &(Range<i32>, Range<i32>)) -> impl Iterator<Item = Rect> 
     (0..=STEPS).map(move |step| Rect::spanning(at(step), at(step)).grown(2))
 }
 
-/// Names of the reference networks beside their marks.
+/// Names of the networks that have one beside their marks.
 fn names<B: Canvas>(
     area: &Area<B>,
     chart: &Chart<B>,
@@ -237,7 +241,7 @@ fn names<B: Canvas>(
     let taken: Vec<Rect> =
         networks.iter().flat_map(|network| covered(chart, network)).chain(steps(&frame)).collect();
     let named: Vec<&VerifiedNetwork> =
-        networks.iter().filter(|network| network.kind == NetworkKind::Reference).collect();
+        networks.iter().filter(|network| network.kind != NetworkKind::Random).collect();
     let wanted: Vec<Name> = named
         .iter()
         .map(|network| Name {
@@ -285,6 +289,16 @@ mod tests {
             assert!(svg.contains(said), "{said}");
         }
         assert!(!svg.contains("random-1"));
+    }
+
+    #[test]
+    fn a_network_that_the_user_names_is_not_called_published() {
+        let mut named = networks();
+        let published = named.iter_mut().filter(|network| network.kind == NetworkKind::Reference);
+        published.for_each(|network| network.kind = NetworkKind::Given);
+        let svg = drawn(&named);
+        assert!(svg.contains("given network") && svg.contains("mobilenet_v2"));
+        assert!(!svg.contains("reference network"));
     }
 
     #[test]

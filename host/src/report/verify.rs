@@ -39,6 +39,8 @@ pub(crate) struct VerifiedNetwork {
 pub(crate) enum NetworkKind {
     /// Published.
     Reference,
+    /// Named by the user.
+    Given,
     /// Drawn from the space.
     Random,
 }

@@ -161,14 +161,16 @@ fn the_weights_of_a_search_serve_another_search_and_a_training() {
         let mut longer = SEARCH;
         let steps = longer.iter().position(|argument| *argument == "--steps-per-epoch").unwrap();
         longer[steps + 1] = "60";
-        let run = ["--data", &images, "--target", &target, "--out", out, "--seed", "2"];
+        let run = ["--data", &images, "--target", &target, "--out", out];
         [&longer[..], &run, more].concat().into_iter().map(str::to_owned).collect::<Vec<_>>()
     };
     let succeed_with = |arguments: &[String]| {
         succeed(folder, &arguments.iter().map(String::as_str).collect::<Vec<_>>());
     };
-    succeed_with(&search("first", &[]));
-    succeed_with(&search("second", &["--supernet", "first"]));
+    succeed_with(&search("first", &["--seed", "2"]));
+    succeed_with(&search("second", &["--supernet", "first", "--seed", "3"]));
+    let settings = fs::read_to_string(folder.join("second/config.toml")).unwrap();
+    assert!(settings.contains("held_out_seed = 2"), "first learnt weights on the rest: {settings}");
     let network = "first/architectures/most-likely.json";
     let train = ["train", "--network", network, "--space", "tiny.toml", "--data", &images];
     let settings = ["--threads", "1", "--epochs", "1", "--steps-per-epoch", "1", "--batch", "64"];

@@ -10,7 +10,7 @@ use architecture_search::{
     TargetMultiplier,
 };
 use command_line::resolve;
-use datasets::{HeldOut, Normalisation, Pipeline, Split};
+use datasets::{HeldOut, ImageSet, Normalisation, Pipeline, Split, TrainingParts};
 use latency_tables::EdgeCosts;
 use op_catalog::{SearchSpace, SpaceDefinition};
 use rand::Rng;
@@ -53,7 +53,7 @@ pub(crate) fn feeds(config: &SearchConfig, space: &SearchSpace) -> anyhow::Resul
     let training = dataset.images(Split::Training);
     let normalisation = Normalisation::of(training, config.seed)?;
     let target = images::target(input);
-    let parts = training.hold_out(HeldOut::Share(config.architecture_share), config.seed)?;
+    let parts = parts(config, training)?;
     let feed = |images, batch: NonZeroU32, seed| {
         let pipeline = Pipeline::training(&config.recipe.augmentation, &normalisation, target)?;
         Feed::training(images, pipeline, batch.get(), seed)
@@ -62,6 +62,12 @@ pub(crate) fn feeds(config: &SearchConfig, space: &SearchSpace) -> anyhow::Resul
         feed(parts.weights, config.batch, config.seed)?,
         feed(parts.architecture, config.architecture_batch, config.seed.wrapping_add(1))?,
     ))
+}
+
+/// The images that weights learn on, and those that are held out for logits.
+pub(crate) fn parts(config: &SearchConfig, training: &ImageSet) -> anyhow::Result<TrainingParts> {
+    let share = HeldOut::Share(config.architecture_share);
+    Ok(training.hold_out(share, config.held_out_seed())?)
 }
 
 /// The steps, given how many an epoch of all images has.
