@@ -29,7 +29,9 @@ pub(super) struct Compared {
 }
 
 impl Preference {
-    /// A ranking of so many networks that cost at least the window's first number and at most its second.
+    /// A ranking of so many networks that cost at least the window's first number and at most its second. The weights are
+    /// those that the search began with, if they were another's: a search trains most what it prefers already, and
+    /// its own weights rank that first.
     pub(super) fn ranking(
         folder: &RunFolder,
         space: &SearchSpace,
@@ -38,11 +40,12 @@ impl Preference {
         window: (f64, f64),
         count: NonZeroU32,
     ) -> anyhow::Result<Self> {
-        let seed = SearchConfig::read(&folder.config())?.seed;
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let config = SearchConfig::read(&folder.config())?;
+        let mut random = ChaCha8Rng::seed_from_u64(config.seed);
         let list = shortlist(&found.logits, cost, window, count, &mut random)?;
         let files = tempfile::tempdir().context("cannot make a folder for a shortlist")?;
-        let mut arguments = vec![folder.root().as_os_str().to_owned(), OsString::from("--json")];
+        let weights = config.supernet.as_deref().unwrap_or_else(|| folder.root());
+        let mut arguments = vec![weights.as_os_str().to_owned(), OsString::from("--json")];
         for (position, choice) in list.iter().enumerate() {
             let file = files.path().join(format!("{position}.json"));
             let cannot = || format!("cannot write {}", file.display());

@@ -147,6 +147,15 @@ fn networks_of_a_search_are_compared_by_its_weights_and_the_best_one_is_derived(
     let ms = |field: &str| on_the_device[0][field].as_f64().unwrap();
     assert!(ms("measured_ms") <= ms("target_ms"), "{on_the_device}");
 
+    let second = ["--data", &images(), "--target", &target, "--out", "second", "--supernet", "run"];
+    succeed(folder, &[&SEARCH[..], &second].concat());
+    let again = json(folder, &["derive", "second", "--floor", "0.8", "--compare", "4", "--json"]);
+    let by_run = json(folder, &["rank", "run", again[0]["file"].as_str().unwrap(), "--json"]);
+    assert_eq!(
+        by_run[0]["accuracy"], again[0]["supernet_accuracy"],
+        "the weights that the second began with"
+    );
+
     let said = refusal(folder, &["rank", "run", "mobilenet_v2"]);
     assert!(said.contains("mobilenet_v2 is no network of the space `tiny`"), "{said}");
 }
