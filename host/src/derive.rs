@@ -1,7 +1,7 @@
 //! `host derive`: chooses networks from a search for latency budgets, and measures them on the device.
 //!
 //! Among the architectures whose predicted latency and a margin are within the budget, and use most of it, the most
-//! probable is chosen, exactly ([`BudgetChoice`]). What it measures on the device says how far predictions of such networks are off;
+//! probable is chosen, exactly ([`architecture_search::BudgetChoice`]). What it measures on the device says how far predictions of such networks are off;
 //! the choice is repeated with that, until the budget is met and not much is left of it. With `--compare`, what a search's
 //! weights say of whole networks is asked too ([`Preference`]).
 
