@@ -1,9 +1,9 @@
 //! `host derive`: chooses networks from a search for latency budgets, and measures them on the device.
 //!
 //! Among the architectures whose predicted latency and a margin are within the budget, and use most of it, the most
-//! probable is chosen, exactly ([`architecture_search::BudgetChoice`]). What it measures on the device says how far predictions of such networks are off;
-//! the choice is repeated with that, until the budget is met and not much is left of it. With `--compare`, what a search's
-//! weights say of whole networks is asked too ([`Preference`]).
+//! probable is chosen, exactly ([`architecture_search::BudgetChoice`]). What it measures on the device says how far
+//! predictions of such networks are off; the choice is repeated with that, until the budget is met and not much is left
+//! of it. With `--compare`, what shared weights say of whole networks is asked too ([`Preference`]).
 
 mod attempts;
 mod preference;
@@ -57,7 +57,8 @@ pub(crate) struct DeriveArgs {
     #[arg(long, value_name = "SHARE", default_value_t = 0.97, value_parser = share)]
     floor: f64,
     /// Networks that are drawn from what the search found for the budget, compared on images that no weights were learnt
-    /// on; the best one by the search's weights is taken in place of the most probable one
+    /// on; the best one is taken in place of the most probable one, by the weights that the search began with, if
+    /// it had --supernet, and by its own otherwise
     #[arg(long, value_name = "NETWORKS")]
     compare: Option<NonZeroU32>,
     /// Word that is put before the names of the architectures' files
@@ -83,7 +84,7 @@ struct Derived {
     /// Networks that were measured until one was right.
     tries: u32,
     log_probability: f64,
-    /// Share of held-out images that it classifies rightly with the search's weights, where networks were compared.
+    /// Share of held-out images that it classifies rightly with the weights by which networks were compared, if they were.
     supernet_accuracy: Option<f64>,
     choices: Vec<usize>,
     file: PathBuf,
@@ -182,7 +183,14 @@ impl<'a> Deriving<'a> {
         };
         let mut probe = self.predicted_within(&Preference::Probability, budget)?;
         let off_ms = match &self.device {
-            Some(device) => Some(self.measure(device, &mut probe)? - probe.predicted.0),
+            Some(device) => {
+                let measured_ms = self.measure(device, &mut probe)?;
+                let predicted_ms = probe.predicted.0;
+                output::note(&format!(
+                    "most probable: predicted {predicted_ms:.3} ms, measured {measured_ms:.3} ms"
+                ));
+                Some(measured_ms - predicted_ms)
+            }
             None => None,
         };
         let most = budget - off_ms.unwrap_or_else(|| probe.margin());

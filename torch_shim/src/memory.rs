@@ -48,7 +48,8 @@ mod tests {
         }
         // A thread has a heap of its own that takes at most 64 MB, whichever thread this test runs in.
         for bytes in [MEGABYTE, 20 * MEGABYTE] {
-            // A system short of time or memory may take pages back now and then, but not always.
+            // Where a tensor comes to lie is by what the heap has free: the first few may each have a new place. Where freed
+            // memory is given back, every one of them has new pages.
             let faults = (0..6).map(|_| {
                 let before = page_faults_of_this_thread();
                 drop(Tensor::ones([bytes], (Kind::Uint8, Device::Cpu)));

@@ -7,9 +7,8 @@ use anyhow::Context;
 use clap::Args;
 use command_line::hint::WithHint;
 use command_line::{output, resolve};
-use datasets::{Normalisation, Pipeline, Split};
 use op_catalog::{Architecture, SearchSpace};
-use runs::{ExecutionName, Ranked, RunFolder, SearchConfig, images};
+use runs::{ExecutionName, Ranked, RunFolder, SearchConfig};
 use supernet::Supernet;
 
 use crate::evaluation::look;
@@ -46,11 +45,11 @@ pub(crate) fn run(args: &RankArgs) -> anyhow::Result<()> {
     let folder = RunFolder::read(&args.run)?;
     let config = SearchConfig::read(&folder.config())
         .with_context(|| format!("{} is no search", folder.root().display()))?;
-    let space = resolve::space(&folder.space().to_string_lossy())?;
+    let space = plan::space(&folder)?;
     let paths = paths(&args.architectures, &space)?;
     let threads = args.threads.unwrap_or(config.threads);
     tch::set_num_threads(i32::try_from(threads.get()).context("the number of threads")?);
-    let mut feed = feed(&config, &space)?;
+    let mut feed = plan::held_out(&config, &space)?;
     let net =
         Supernet::new(space, execution::of(args.execution), &mut stream(0, Purpose::Start, 0))?;
     extraction::take_weights(&args.run, &net)?;
@@ -77,19 +76,6 @@ fn paths(files: &[String], space: &SearchSpace) -> anyhow::Result<Vec<Architectu
     files.iter().map(path).collect()
 }
 
-/// The images that no weights were learnt on, as they are, in an order in which every batch has all classes.
-fn feed(config: &SearchConfig, space: &SearchSpace) -> anyhow::Result<Feed> {
-    let input = images::input(space)?;
-    let dataset = images::open(&config.data, input, space.definition().classes)?;
-    let training = dataset.images(Split::Training);
-    let normalisation = Normalisation::of(training, config.seed)?;
-    let target = images::target(input);
-    let pipeline = Pipeline::evaluation(&config.recipe.evaluation, &normalisation, target)?;
-    let parts = plan::parts(config, training)?;
-    let (batch, seed) = (config.architecture_batch.get(), config.seed.wrapping_add(1));
-    Feed::training(parts.architecture, pipeline, batch, seed)
-}
-
 fn rank(
     net: &Supernet,
     feed: &mut Feed,
@@ -100,9 +86,9 @@ fn rank(
     let bar = progress::bar(halving::looks(paths.len(), &rounds));
     let ranked = halving::rank(paths.len(), &rounds, |number, positions| {
         let batch = feed.batch(number)?;
+        bar.set_message(format!("{} networks", positions.len()));
         let looks = positions.iter().map(|&position| {
             bar.inc(1);
-            bar.set_message(format!("{} networks", positions.len()));
             let (loss, accuracy) = look(net, &batch, &paths[position])?;
             let images = batch.labels.size()[0] as f64;
             Ok(Look { loss: images * loss, right: images * accuracy, images })

@@ -1,5 +1,5 @@
 //! A preference says which architecture is taken of those that a budget leaves: the most probable one, or of a shortlist
-//! the one that does best by the weights that the search has for it.
+//! the one that does best by weights that it shares with the others.
 
 use std::ffi::OsString;
 use std::fs;
@@ -13,6 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use runs::{FoundLogits, Ranked, RunFolder, SearchConfig};
 
 use crate::trainer;
+use command_line::output;
 
 /// What architectures are preferred by.
 pub(super) enum Preference {
@@ -22,7 +23,7 @@ pub(super) enum Preference {
     Ranking(Vec<Compared>),
 }
 
-/// A network of a shortlist, with what the search's weights say of it.
+/// A network of a shortlist, with what shared weights say of it.
 pub(super) struct Compared {
     pub(super) choice: BudgetChoice,
     pub(super) ranked: Ranked,
@@ -52,9 +53,15 @@ impl Preference {
             fs::write(&file, choice.architecture.to_json(space)?).with_context(cannot)?;
             arguments.push(file.into_os_string());
         }
+        let (count, weights) = (list.len(), weights.display());
+        output::note(&format!("comparing {count} networks by the weights of {weights}"));
         let answer = trainer::answer("rank", &arguments)?;
         let ranked: Vec<Ranked> = serde_json::from_slice(&answer)
             .context("the trainer does not rank as this program expects it")?;
+        if let Some(best) = ranked.first() {
+            let (percent, images) = (100.0 * best.accuracy, best.images);
+            output::note(&format!("the best one has {percent:.2} % of {images} held-out images"));
+        }
         let compared = ranked.into_iter().map(|ranked| {
             let choice =
                 list.get(ranked.position).context("the trainer ranks what is not there")?;
@@ -85,7 +92,7 @@ impl Preference {
         Ok((choice, worth))
     }
 
-    /// What the search's weights say of an architecture, if it was ranked.
+    /// What shared weights say of an architecture, if it was ranked.
     pub(super) fn of(&self, choice: &BudgetChoice) -> Option<&Ranked> {
         let Self::Ranking(ranking) = self else { return None };
         let is_it = |compared: &&Compared| compared.choice.architecture == choice.architecture;

@@ -10,7 +10,7 @@ use architecture_search::{
     TargetMultiplier,
 };
 use command_line::resolve;
-use datasets::{HeldOut, ImageSet, Normalisation, Pipeline, Split, TrainingParts};
+use datasets::{HeldOut, ImageShape, Normalisation, Pipeline, Split, TrainingParts};
 use latency_tables::EdgeCosts;
 use op_catalog::{SearchSpace, SpaceDefinition};
 use rand::Rng;
@@ -46,28 +46,47 @@ pub(crate) fn cost(folder: &RunFolder, space: &SearchSpace) -> anyhow::Result<Se
     Ok(SearchCost::from(LinearCost::latency_ms(&EdgeCosts::new(space, &table)?)?))
 }
 
-/// The images that weights and logits learn on.
-pub(crate) fn feeds(config: &SearchConfig, space: &SearchSpace) -> anyhow::Result<(Feed, Feed)> {
-    let input = images::input(space)?;
-    let dataset = images::open(&config.data, input, space.definition().classes)?;
-    let training = dataset.images(Split::Training);
-    let normalisation = Normalisation::of(training, config.seed)?;
-    let target = images::target(input);
-    let parts = parts(config, training)?;
-    let feed = |images, batch: NonZeroU32, seed| {
-        let pipeline = Pipeline::training(&config.recipe.augmentation, &normalisation, target)?;
-        Feed::training(images, pipeline, batch.get(), seed)
-    };
-    Ok((
-        feed(parts.weights, config.batch, config.seed)?,
-        feed(parts.architecture, config.architecture_batch, config.seed.wrapping_add(1))?,
-    ))
+/// A search's training images: the parts that weights and logits learn on, and what pipelines are made for.
+struct Images {
+    parts: TrainingParts,
+    normalisation: Normalisation,
+    target: ImageShape,
 }
 
-/// The images that weights learn on, and those that are held out for logits.
-pub(crate) fn parts(config: &SearchConfig, training: &ImageSet) -> anyhow::Result<TrainingParts> {
-    let share = HeldOut::Share(config.architecture_share);
-    Ok(training.hold_out(share, config.held_out_seed())?)
+impl Images {
+    fn open(config: &SearchConfig, space: &SearchSpace) -> anyhow::Result<Self> {
+        let input = images::input(space)?;
+        let dataset = images::open(&config.data, input, space.definition().classes)?;
+        let training = dataset.images(Split::Training);
+        let normalisation = Normalisation::of(training, config.seed)?;
+        let share = HeldOut::Share(config.architecture_share);
+        let parts = training.hold_out(share, config.held_out_seed())?;
+        Ok(Self { parts, normalisation, target: images::target(input) })
+    }
+
+    /// Those that are held out for logits, in an order of their own.
+    fn held_out(self, config: &SearchConfig, pipeline: Pipeline) -> anyhow::Result<Feed> {
+        let (batch, seed) = (config.architecture_batch.get(), config.seed.wrapping_add(1));
+        Feed::training(self.parts.architecture, pipeline, batch, seed)
+    }
+}
+
+/// The images that weights and logits learn on.
+pub(crate) fn feeds(config: &SearchConfig, space: &SearchSpace) -> anyhow::Result<(Feed, Feed)> {
+    let images = Images::open(config, space)?;
+    let augmentation = &config.recipe.augmentation;
+    let pipeline = Pipeline::training(augmentation, &images.normalisation, images.target)?;
+    let weights = images.parts.weights.clone();
+    let weights = Feed::training(weights, pipeline.clone(), config.batch.get(), config.seed)?;
+    Ok((weights, images.held_out(config, pipeline)?))
+}
+
+/// The images that no weights were learnt on, as they are, in an order in which every batch has all classes.
+pub(crate) fn held_out(config: &SearchConfig, space: &SearchSpace) -> anyhow::Result<Feed> {
+    let images = Images::open(config, space)?;
+    let evaluation = &config.recipe.evaluation;
+    let pipeline = Pipeline::evaluation(evaluation, &images.normalisation, images.target)?;
+    images.held_out(config, pipeline)
 }
 
 /// The steps, given how many an epoch of all images has.
