@@ -2,7 +2,6 @@
 
 use op_catalog::Architecture;
 
-use crate::error::check;
 use crate::linear_cost::CostRange;
 use crate::{Gates, LinearCost, Logits, SearchError, Term};
 
@@ -71,9 +70,7 @@ impl SearchCost {
 
     /// Refuses an expected cost that no architecture can have.
     pub(crate) fn check_target(&self, target: f64) -> Result<(), SearchError> {
-        let CostRange { least, most } = self.range();
-        let expected = format!("from {least} to {most}, as architectures cost");
-        check("the target cost", target, |target| (least..=most).contains(&target), &expected)
+        self.range().check_target(target)
     }
 
     fn largest(

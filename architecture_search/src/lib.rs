@@ -44,6 +44,7 @@ pub mod error;
 mod fixtures;
 pub mod gates;
 pub mod gradient_search;
+mod initial_logits;
 pub mod linear_cost;
 pub mod logits;
 pub mod objective;

@@ -26,6 +26,15 @@ pub struct CostRange {
     pub most: f64,
 }
 
+impl CostRange {
+    /// Refuses an expected cost that no architecture can have.
+    pub(crate) fn check_target(self, target: f64) -> Result<(), SearchError> {
+        let Self { least, most } = self;
+        let expected = format!("from {least} to {most}, as architectures cost");
+        check("the target cost", target, |target| (least..=most).contains(&target), &expected)
+    }
+}
+
 impl LinearCost {
     /// A constant, and a number per candidate that may be negative.
     ///

@@ -50,6 +50,18 @@ pub enum ObjectiveName {
     Reward,
 }
 
+/// What paths are drawn by before logits have learnt anything: in the warm-up, and as the search begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
+pub enum InitialLogits {
+    /// All candidates of an edge alike, as published
+    #[default]
+    Uniform,
+    /// As widely as paths can be that take the target on average
+    OnTarget,
+}
+
 /// What a user says of a search. What is not said on the command line is taken from the file of `--config`, and
 /// what is not there either has a default.
 #[derive(Clone, Debug, Default, Args, Serialize, Deserialize)]
@@ -110,6 +122,9 @@ pub struct SearchOptions {
     /// Exponent of target / latency in the reward of REINFORCE [default: 0.1]
     #[arg(long, value_name = "EXPONENT")]
     pub reward_exponent: Option<f64>,
+    /// What paths the warm-up draws and the search begins with [default: uniform]
+    #[arg(long, value_name = "LOGITS")]
+    pub initial_logits: Option<InitialLogits>,
     /// Learning rate of logits [default: so much that their steps are 10 together, 0.001 at least and 0.1 at most]
     #[arg(long, value_name = "RATE")]
     pub architecture_learning_rate: Option<f64>,
@@ -164,6 +179,8 @@ pub struct SearchConfig {
     pub objective: ObjectiveName,
     pub lambda: f64,
     pub reward_exponent: f64,
+    #[serde(default)]
+    pub initial_logits: InitialLogits,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub architecture_learning_rate: Option<f64>,
     #[serde(default)]
@@ -229,6 +246,7 @@ impl SearchOptions {
             objective: self.objective.unwrap_or(ObjectiveName::Target),
             lambda: self.lambda.unwrap_or(0.1),
             reward_exponent: self.reward_exponent.unwrap_or(0.1),
+            initial_logits: self.initial_logits.unwrap_or_default(),
             architecture_learning_rate: self.architecture_learning_rate,
             entropy_pressure: self.entropy_pressure.unwrap_or(1.0),
             architecture_share: self.architecture_share.unwrap_or(0.2),

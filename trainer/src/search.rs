@@ -86,7 +86,7 @@ impl Search {
             start: Instant::now(),
             folder,
             config,
-            cost,
+            cost: SearchCost::from(cost),
             net,
             state,
             checkpoints,

@@ -122,6 +122,30 @@ fn first_loss(run: &Path) -> f64 {
 }
 
 #[test]
+fn a_search_that_begins_on_its_target_expects_that_before_its_first_step() {
+    let folder = profiled();
+    let folder = folder.path();
+    let middle: f64 = target(folder).strip_suffix("ms").unwrap().parse().unwrap();
+    // What networks of the middle take is near what uniform paths take. This is not.
+    let ms = 0.7 * middle;
+    let target = format!("{ms}ms");
+    let expected = |out: &str, more: &[&str]| {
+        let run = ["--data", "synthetic", "--target", &target, "--out", out];
+        succeed(folder, &[&SEARCH[..], &run, more].concat());
+        let metrics = fs::read_to_string(folder.join(out).join("metrics.jsonl")).unwrap();
+        let mut lines = metrics.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let first = lines.find(|line| line["kind"] == "architecture").unwrap();
+        first["expected_ms"].as_f64().unwrap()
+    };
+    let on_target = expected("on-target", &["--initial-logits", "on_target"]);
+    assert!((on_target / ms - 1.0).abs() < 0.005, "{on_target} {ms}");
+    let uniform = expected("uniform", &[]);
+    assert!(uniform > 1.2 * ms, "{uniform} {ms}");
+    let reinforce = ["--initial-logits", "on_target", "--algorithm", "reinforce"];
+    assert!((expected("reinforce", &reinforce) / ms - 1.0).abs() < 0.005);
+}
+
+#[test]
 fn networks_of_a_search_are_compared_by_its_weights_and_the_best_one_is_derived() {
     let folder = profiled();
     let folder = folder.path();

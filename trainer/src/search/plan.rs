@@ -14,7 +14,7 @@ use datasets::{HeldOut, ImageShape, Normalisation, Pipeline, Split, TrainingPart
 use latency_tables::EdgeCosts;
 use op_catalog::{SearchSpace, SpaceDefinition};
 use rand::Rng;
-use runs::search_config::{Algorithm, GateModeName, ObjectiveName};
+use runs::search_config::{Algorithm, GateModeName, InitialLogits, ObjectiveName};
 use runs::{RunFolder, SearchConfig, images};
 
 use crate::images::Feed;
@@ -41,9 +41,9 @@ pub(crate) fn space(folder: &RunFolder) -> anyhow::Result<SearchSpace> {
 }
 
 /// The cost of the run's table, in milliseconds.
-pub(crate) fn cost(folder: &RunFolder, space: &SearchSpace) -> anyhow::Result<SearchCost> {
+pub(crate) fn cost(folder: &RunFolder, space: &SearchSpace) -> anyhow::Result<LinearCost> {
     let table = resolve::table(&folder.table())?;
-    Ok(SearchCost::from(LinearCost::latency_ms(&EdgeCosts::new(space, &table)?)?))
+    Ok(LinearCost::latency_ms(&EdgeCosts::new(space, &table)?)?)
 }
 
 /// A search's training images: the parts that weights and logits learn on, and what pipelines are made for.
@@ -132,25 +132,29 @@ pub(crate) fn learner<R: Rng>(
     config: &SearchConfig,
     plan: Plan,
     space: &SearchSpace,
-    cost: &SearchCost,
+    cost: &LinearCost,
     learning_rate: f64,
     random: &mut R,
 ) -> anyhow::Result<Learner> {
-    let logits = Logits::random(space, random);
+    let target = config.target.milliseconds().0;
+    let logits = match config.initial_logits {
+        InitialLogits::Uniform => Logits::random(space, random),
+        InitialLogits::OnTarget => Logits::random_on_target(space, cost, target, random)?,
+    };
+    let cost = SearchCost::from(cost.clone());
     let pressure = EntropyPressure::new(config.entropy_pressure, plan.architecture_steps().max(1))?;
     let settings = AdamSettings { learning_rate, ..AdamSettings::PUBLISHED };
     Ok(match config.algorithm {
         Algorithm::Gradient => {
             let (mode, objective) = (gate_mode(config.gates), objective(config)?);
-            let search = GradientSearch::new(mode, logits, settings, objective, cost)?;
+            let search = GradientSearch::new(mode, logits, settings, objective, &cost)?;
             Learner::Gradient(search.with_entropy_pressure(pressure))
         }
         Algorithm::Reinforce => {
             let estimator = Reinforce::new(BASELINE_DECAY)?;
             let mut search = ReinforceSearch::new(logits, settings, estimator)?;
             if config.objective == ObjectiveName::Target {
-                let multiplier = TargetMultiplier::new(config.target.milliseconds().0)?;
-                search = search.with_target(multiplier, cost)?;
+                search = search.with_target(TargetMultiplier::new(target)?, &cost)?;
             }
             Learner::Reinforce(search.with_entropy_pressure(pressure))
         }
