@@ -75,6 +75,9 @@ impl Search {
             if let Some(search) = &config.supernet {
                 extraction::take_weights(search, &net)?;
             }
+            if let Some(advice) = plan::advice(&config, cost.expected(learner.logits())?.value) {
+                output::note(&advice);
+            }
             let alternation = Alternation::new(plan);
             let state = SearchState { alternation, learner, metrics_bytes: 0 };
             (state, Sgd::new(settings)?)

@@ -29,6 +29,9 @@ const ALL_STEPS: f64 = 10.0;
 /// The least and the most that a learning rate of logits is by itself.
 const RATES: (f64, f64) = (1e-3, 0.1);
 
+/// How many times the target the latency of paths may be, or the target that of paths, before it is said.
+const FAR: f64 = 1.5;
+
 /// How slowly the baseline of REINFORCE moves.
 const BASELINE_DECAY: f64 = 0.9;
 
@@ -158,6 +161,19 @@ pub(crate) fn learner<R: Rng>(
             }
             Learner::Reinforce(search.with_entropy_pressure(pressure))
         }
+    })
+}
+
+/// What to do where the warm-up's paths are of another latency than the target.
+pub(crate) fn advice(config: &SearchConfig, expected_ms: f64) -> Option<String> {
+    let ratio = expected_ms / config.target.milliseconds().0;
+    let is_far = !(1.0 / FAR..=FAR).contains(&ratio);
+    (is_far && config.initial_logits == InitialLogits::Uniform).then(|| {
+        format!(
+            "the paths that are trained take {expected_ms:.3} ms on average, and the target is {}: \
+             --initial-logits on_target trains paths of the target's latency",
+            config.target
+        )
     })
 }
 
