@@ -7,6 +7,9 @@ use op_catalog::{Architecture, Milliseconds};
 /// their budget.
 const MARGIN_STANDARD_ERRORS: f64 = 1.2816;
 
+/// Standard errors by which networks are off by more, or by less, than the one that was measured first: 19 of 20.
+const REACH_STANDARD_ERRORS: f64 = 2.0;
+
 /// Share of a budget that may be left after a measurement.
 const LEFT: f64 = 0.02;
 
@@ -25,6 +28,11 @@ impl Tried {
     /// What is left of the budget before anything is measured.
     pub(super) fn margin(&self) -> f64 {
         self.standard_error.map_or(0.0, |error| MARGIN_STANDARD_ERRORS * error.0)
+    }
+
+    /// How much further off, or less, than this one other networks of its latency may be predicted.
+    pub(super) fn reach(&self) -> f64 {
+        self.standard_error.map_or(0.0, |error| REACH_STANDARD_ERRORS * error.0)
     }
 }
 
@@ -120,9 +128,11 @@ mod tests {
     }
 
     #[test]
-    fn the_margin_is_a_part_of_the_standard_error_or_nothing_where_there_is_none() {
+    fn margin_and_reach_go_by_the_standard_error_and_are_nothing_where_there_is_none() {
         let known = tried(0, 9.0, 9.0, -3.0);
         assert!((known.margin() - 0.12816).abs() < 1e-9);
-        assert!(Tried { standard_error: None, ..known }.margin().abs() < 1e-12);
+        assert!((known.reach() - 0.2).abs() < 1e-9);
+        let unknown = Tried { standard_error: None, ..known };
+        assert!(unknown.margin().abs() < 1e-12 && unknown.reach().abs() < 1e-12);
     }
 }
