@@ -151,6 +151,7 @@ impl<'a> Deriving<'a> {
             None => (self.predicted_within(&preference, budget)?, 0),
             Some(device) => self.measured_within(device, &preference, off_ms, budget)?,
         };
+        self.warn_of_surprise(&tried);
         let name = match &self.args.name {
             Some(name) => format!("{name}-{target}"),
             None => target.to_string(),
@@ -265,6 +266,18 @@ impl<'a> Deriving<'a> {
             next = self.choose(preference, attempts.budget_ms - attempts.off_ms)?;
         }
         Ok(next)
+    }
+
+    /// Says so where the device is no longer as its table has it: the choice then is one for the device as it is now.
+    fn warn_of_surprise(&self, tried: &Tried) {
+        if let (Some(share), Some(device)) = (tried.surprise(), &self.args.device) {
+            let (percent, than) =
+                (100.0 * share.abs(), if share > 0.0 { "longer" } else { "less" });
+            output::note(&format!(
+                "warning: the network takes {percent:.1} % {than} than predicted, which is not chance; `host profile \
+                 --device {device} --refresh TABLE` says whether the table still holds"
+            ));
+        }
     }
 
     fn choose(&self, preference: &Preference, budget: f64) -> anyhow::Result<Tried> {

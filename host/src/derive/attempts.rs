@@ -10,6 +10,9 @@ const MARGIN_STANDARD_ERRORS: f64 = 1.2816;
 /// Standard errors by which networks are off by more, or by less, than the one that was measured first: 19 of 20.
 const REACH_STANDARD_ERRORS: f64 = 2.0;
 
+/// Standard errors that a measurement is off its prediction by chance in one of 370 networks.
+const SURPRISE_STANDARD_ERRORS: f64 = 3.0;
+
 /// Share of a budget that may be left after a measurement.
 const LEFT: f64 = 0.02;
 
@@ -33,6 +36,15 @@ impl Tried {
     /// How much further off, or less, than this one other networks of its latency may be predicted.
     pub(super) fn reach(&self) -> f64 {
         self.standard_error.map_or(0.0, |error| REACH_STANDARD_ERRORS * error.0)
+    }
+
+    /// By what share it takes longer than predicted, where that is not chance: the device is not as it was when its table
+    /// was made.
+    pub(super) fn surprise(&self) -> Option<f64> {
+        let [_, median, _] = self.measured?;
+        let off = median - self.predicted.0;
+        let is_chance = off.abs() <= SURPRISE_STANDARD_ERRORS * self.standard_error?.0;
+        (!is_chance).then_some(off / self.predicted.0)
     }
 }
 
@@ -125,6 +137,18 @@ mod tests {
         assert!((attempts.off_ms - 0.5).abs() < 1e-9);
         attempts.take(tried(2, 9.8, 10.1, -2.0), 10.1);
         assert!((attempts.off_ms - 0.5).abs() < 1e-9, "it is above the budget too");
+    }
+
+    #[test]
+    fn a_device_that_is_not_as_its_table_has_it_is_told_from_chance() {
+        for (measured, expected) in [(9.25, None), (9.9, Some(0.1)), (8.1, Some(-0.1))] {
+            let network = tried(0, 9.0, measured, -3.0);
+            let found = network.surprise();
+            assert_eq!(found.is_some(), expected.is_some(), "{measured}");
+            assert!((found.unwrap_or(0.0) - expected.unwrap_or(0.0)).abs() < 1e-9, "{found:?}");
+            assert_eq!(Tried { measured: None, ..network.clone() }.surprise(), None);
+            assert_eq!(Tried { standard_error: None, ..network }.surprise(), None);
+        }
     }
 
     #[test]
