@@ -18,6 +18,9 @@ const BISECTIONS: usize = 100;
 /// would have decided and could learn nothing.
 const LEAST_DISTANCE: f64 = 0.01;
 
+/// Share of a sum's size that its rounding may be.
+const ROUNDING: f64 = 1e-12;
+
 impl Logits {
     /// Fresh logits of a space under which paths have an expected cost: `-lambda c`, and the deviates of
     /// [`Self::random`]. Lambda is negative where the target is above what uniform paths cost. A target within
@@ -43,7 +46,8 @@ fn multiplier(cost: &LinearCost, target: f64) -> Result<f64, SearchError> {
     cost.range().check_target(target)?;
     let CostRange { least, most } = cost.range();
     let distance = LEAST_DISTANCE * (most - least);
-    if distance <= 0.0 {
+    if distance <= ROUNDING * (least.abs() + most.abs()) {
+        // All architectures cost the same.
         return Ok(0.0);
     }
     let target = target.clamp(least + distance, most - distance);
@@ -119,6 +123,15 @@ mod tests {
         let mean =
             (0..2000).map(|_| cost.of(&logits.sample(&mut random)).unwrap() / 2000.0).sum::<f64>();
         assert!((mean / target - 1.0).abs() < 0.02, "{mean} {target}");
+    }
+
+    #[test]
+    fn where_all_candidates_cost_the_same_none_is_preferred() {
+        for step in [0.0, 1e-16] {
+            let cost = LinearCost::new(1e3, values(&[&[0.1, 0.1 + step, 0.1]])).unwrap();
+            let lambda = multiplier(&cost, cost.range().least).unwrap();
+            assert!(lambda.abs() < f64::EPSILON, "{lambda}");
+        }
     }
 
     #[test]
