@@ -5,11 +5,10 @@
 //! edge (Jaynes 1957, doi:10.1103/PhysRev.106.620). A target that uniform paths hardly ever have is then what the
 //! warm-up trains for, and where the search starts.
 
-use latency_tables::expected::softmax;
 use op_catalog::SearchSpace;
 use rand::Rng;
 
-use crate::{CostRange, LinearCost, Logits, SearchError};
+use crate::{CostRange, EdgeValues, LinearCost, Logits, SearchError};
 
 /// How often the interval that lambda is in is halved.
 const BISECTIONS: usize = 100;
@@ -34,42 +33,51 @@ impl Logits {
         target: f64,
         random: &mut impl Rng,
     ) -> Result<Self, SearchError> {
-        let mut values = Self::random(space, random).values().clone();
-        cost.candidates().check_shape("logits", &values)?;
-        values.add_scaled(cost.candidates(), -multiplier(cost, target)?)?;
+        let deviates = Self::random(space, random);
+        cost.candidates().check_shape("logits", deviates.values())?;
+        let mut values = on_target(cost, target)?.values().clone();
+        values.add_scaled(deviates.values(), 1.0)?;
         Ok(Self::of_values(values))
+    }
+
+    /// `-lambda c` on each edge, with the lambda under which an expectation that falls as lambda grows is the target.
+    ///
+    /// # Errors
+    /// What the expectation says.
+    pub(crate) fn tilted(
+        costs: &EdgeValues,
+        target: f64,
+        expected: impl Fn(&Self) -> Result<f64, SearchError>,
+    ) -> Result<Self, SearchError> {
+        let at = |lambda: f64| {
+            let tilt = |edge: &[f64]| edge.iter().map(|cost| -lambda * cost).collect();
+            Self::of_values(costs.map_edges(tilt))
+        };
+        let mut bound = 1.0;
+        while expected(&at(bound))? > target || expected(&at(-bound))? < target {
+            bound *= 2.0;
+        }
+        let (mut low, mut high) = (-bound, bound);
+        for _ in 0..BISECTIONS {
+            let middle = f64::midpoint(low, high);
+            let is_above = expected(&at(middle))? > target;
+            *(if is_above { &mut low } else { &mut high }) = middle;
+        }
+        Ok(at(high))
     }
 }
 
-/// The lambda under which the expected cost is the target.
-fn multiplier(cost: &LinearCost, target: f64) -> Result<f64, SearchError> {
+/// The logits of largest entropy under which a cost is expected to be the target.
+fn on_target(cost: &LinearCost, target: f64) -> Result<Logits, SearchError> {
     cost.range().check_target(target)?;
     let CostRange { least, most } = cost.range();
     let distance = LEAST_DISTANCE * (most - least);
     if distance <= ROUNDING * (least.abs() + most.abs()) {
         // All architectures cost the same.
-        return Ok(0.0);
+        return Ok(Logits::of_values(cost.candidates().zeros_like()));
     }
     let target = target.clamp(least + distance, most - distance);
-    // The expectation falls as lambda grows.
-    let mut bound = 1.0 / (most - least);
-    while expected(cost, bound) > target || expected(cost, -bound) < target {
-        bound *= 2.0;
-    }
-    let mut interval = (-bound, bound);
-    for _ in 0..BISECTIONS {
-        let middle = f64::midpoint(interval.0, interval.1);
-        if expected(cost, middle) > target { interval.0 = middle } else { interval.1 = middle }
-    }
-    Ok(interval.1)
-}
-
-fn expected(cost: &LinearCost, lambda: f64) -> f64 {
-    let of_edge = |costs: &Vec<f64>| {
-        let logits: Vec<f64> = costs.iter().map(|cost| -lambda * cost).collect();
-        softmax(&logits).iter().zip(costs).map(|(p, cost)| p * cost).sum::<f64>()
-    };
-    cost.constant() + cost.candidates().edges().iter().map(of_edge).sum::<f64>()
+    Logits::tilted(cost.candidates(), target, |logits| Ok(cost.expected(logits)?.value))
 }
 
 #[cfg(test)]
@@ -90,7 +98,7 @@ mod tests {
             let cost = LinearCost::new(3.0, costs).unwrap();
             let CostRange { least, most } = cost.range();
             let target = (least + share * (most - least)).clamp(least, most);
-            let found = expected(&cost, multiplier(&cost, target).unwrap());
+            let found = cost.expected(&on_target(&cost, target).unwrap()).unwrap().value;
             let aim = least + share.clamp(0.01, 0.99) * (most - least);
             prop_assert!((found - aim).abs() <= 1e-9 * (1.0 + most.abs()), "{found} {aim}");
         }
@@ -103,8 +111,7 @@ mod tests {
         ) {
             let costs = [1.0, 2.0, 4.0];
             let cost = LinearCost::new(0.0, values(&[&costs])).unwrap();
-            let lambda = multiplier(&cost, 1.0 + 3.0 * share).unwrap();
-            let p = softmax(&costs.map(|cost| -lambda * cost));
+            let p = on_target(&cost, 1.0 + 3.0 * share).unwrap().probabilities().edges()[0].clone();
             // Moves probability without moving the sum or the expected cost.
             let moved: Vec<f64> =
                 p.iter().zip([2.0, -3.0, 1.0]).map(|(p, by)| p + step * by).collect();
@@ -129,8 +136,8 @@ mod tests {
     fn where_all_candidates_cost_the_same_none_is_preferred() {
         for step in [0.0, 1e-16] {
             let cost = LinearCost::new(1e3, values(&[&[0.1, 0.1 + step, 0.1]])).unwrap();
-            let lambda = multiplier(&cost, cost.range().least).unwrap();
-            assert!(lambda.abs() < f64::EPSILON, "{lambda}");
+            let logits = on_target(&cost, cost.range().least).unwrap();
+            assert_eq!(logits.values(), &cost.candidates().zeros_like());
         }
     }
 

@@ -63,18 +63,8 @@ impl Toy {
 
     /// Logits that expect this cost: dearer candidates are more likely, or less, by one factor.
     pub(crate) fn logits_that_expect(&self, value: f64) -> Logits {
-        let latency = phone();
-        let tilted = |tilt: f64| {
-            let tilt_edge = |edge: &[f64]| edge.iter().map(|ms| tilt * ms).collect();
-            Logits::of_values(latency.candidates().map_edges(tilt_edge))
-        };
-        let (mut low, mut high) = (-100.0, 100.0);
-        for _ in 0..100 {
-            let middle = f64::midpoint(low, high);
-            let is_below = self.cost.expected(&tilted(middle)).unwrap().value < value;
-            *(if is_below { &mut low } else { &mut high }) = middle;
-        }
-        tilted(f64::midpoint(low, high))
+        let expected = |logits: &Logits| Ok(self.cost.expected(logits)?.value);
+        Logits::tilted(phone().candidates(), value, expected).unwrap()
     }
 }
 

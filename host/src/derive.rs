@@ -194,10 +194,8 @@ impl<'a> Deriving<'a> {
             }
             None => None,
         };
-        let most = budget - off_ms.unwrap_or_else(|| probe.margin());
-        // What is measured next is off by more than the probe, or by less: the list reaches as far.
-        let reach = probe.reach();
-        let window = (self.args.floor * (most - reach), (most + reach).min(budget));
+        let off_or_margin_ms = off_ms.unwrap_or_else(|| probe.margin());
+        let window = probe.window_around(budget, off_or_margin_ms, self.args.floor);
         let (space, found) = (&self.space, &self.found);
         let ranking = Preference::ranking(folder, space, found, &self.cost, window, count)?;
         Ok((ranking, off_ms))

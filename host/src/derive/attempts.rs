@@ -33,9 +33,12 @@ impl Tried {
         self.standard_error.map_or(0.0, |error| MARGIN_STANDARD_ERRORS * error.0)
     }
 
-    /// How much further off, or less, than this one other networks of its latency may be predicted.
-    pub(super) fn reach(&self) -> f64 {
-        self.standard_error.map_or(0.0, |error| REACH_STANDARD_ERRORS * error.0)
+    /// Between which predictions the networks of a shortlist are, of which this one was measured first: those that may be
+    /// within the budget, and use this share of it, where they are off by more than this one or by less.
+    pub(super) fn window_around(&self, budget_ms: f64, off_ms: f64, share: f64) -> (f64, f64) {
+        let reach = self.standard_error.map_or(0.0, |error| REACH_STANDARD_ERRORS * error.0);
+        let most = budget_ms - off_ms;
+        (share * (most - reach), (most + reach).min(budget_ms))
     }
 
     /// By what share it takes longer than predicted, where that is not chance: the device is not as it was when its table
@@ -152,11 +155,22 @@ mod tests {
     }
 
     #[test]
-    fn margin_and_reach_go_by_the_standard_error_and_are_nothing_where_there_is_none() {
+    fn the_margin_is_a_part_of_the_standard_error_or_nothing_where_there_is_none() {
         let known = tried(0, 9.0, 9.0, -3.0);
         assert!((known.margin() - 0.12816).abs() < 1e-9);
-        assert!((known.reach() - 0.2).abs() < 1e-9);
-        let unknown = Tried { standard_error: None, ..known };
-        assert!(unknown.margin().abs() < 1e-12 && unknown.reach().abs() < 1e-12);
+        assert!(Tried { standard_error: None, ..known }.margin().abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_shortlist_has_what_later_measurements_make_room_for_and_nothing_above_the_budget() {
+        let first = tried(0, 9.0, 9.6, -3.0);
+        let check = |(least, most): (f64, f64), expected: (f64, f64)| {
+            assert!((least - expected.0).abs() < 1e-9 && (most - expected.1).abs() < 1e-9);
+        };
+        // Off by 0.6, and others by 0.4 to 0.8.
+        check(first.window_around(10.0, 0.6, 0.9), (0.9 * 9.2, 9.6));
+        check(first.window_around(10.0, -0.1, 0.9), (0.9 * 9.9, 10.0));
+        let unknown = Tried { standard_error: None, ..first };
+        check(unknown.window_around(10.0, 0.6, 0.9), (0.9 * 9.4, 9.4));
     }
 }
