@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 use command_line::{output, resolve};
-use datasets::{Normalisation, Pipeline, Split};
+use datasets::Split;
 use runs::{Accuracy, ExecutionName, RunFolder, SearchConfig, TrainConfig, images};
 use supernet::{Execution, SingleNetwork};
 
 use crate::evaluation::{evaluate, recalibrate};
-use crate::images::Feed;
+use crate::normalised_set::NormalisedSet;
 use crate::randomness::{Purpose, stream};
 use crate::{execution, extraction, tensor_file, train};
 
@@ -74,16 +74,14 @@ fn of_training(
     let config = TrainConfig::read(&folder.config())
         .with_context(|| format!("{} is no training", folder.root().display()))?;
     let network = trained(folder, execution)?;
-    let classes = network.network().output().channels();
-    let own = images::open(&config.data, network.network().input(), classes)?;
-    // What the network was trained with, whatever it is looked at with.
-    let normalisation = Normalisation::of(own.images(Split::Training), config.seed)?;
-    let dataset = match &args.data {
-        Some(data) => images::open(data, network.network().input(), classes)?,
+    let (input, classes) = (network.network().input(), network.network().output().channels());
+    let own = NormalisedSet::open(&config.data, input, classes, config.seed)?;
+    let set = match &args.data {
+        Some(data) => own.with_images_of(images::open(data, input, classes)?),
         None => own,
     };
-    let accuracy = evaluate(&network, &dataset, Split::Test, &config.recipe, &normalisation)?;
-    Ok((dataset.name().to_owned(), accuracy))
+    let accuracy = evaluate(&network, &set, Split::Test, &config.recipe)?;
+    Ok((set.name().to_owned(), accuracy))
 }
 
 fn of_path(
@@ -99,13 +97,8 @@ fn of_path(
     let network = extraction::from_search(folder.root(), &network, execution)?;
     let input = images::input(&space)?;
     let data = args.data.as_ref().unwrap_or(&config.data);
-    let dataset = images::open(data, input, space.definition().classes)?;
-    let training = dataset.images(Split::Training);
-    let normalisation = Normalisation::of(training, config.seed)?;
-    let target = images::target(input);
-    let pipeline = Pipeline::training(&config.recipe.augmentation, &normalisation, target)?;
-    let mut feed = Feed::training(training.clone(), pipeline, config.batch.get(), config.seed)?;
-    recalibrate(&network, &mut feed)?;
-    let accuracy = evaluate(&network, &dataset, Split::Test, &config.recipe, &normalisation)?;
-    Ok((dataset.name().to_owned(), accuracy))
+    let set = NormalisedSet::open(data, input, space.definition().classes, config.seed)?;
+    recalibrate(&network, &mut set.feed(&config.recipe, config.batch.get(), config.seed)?)?;
+    let accuracy = evaluate(&network, &set, Split::Test, &config.recipe)?;
+    Ok((set.name().to_owned(), accuracy))
 }

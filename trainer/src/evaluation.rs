@@ -1,6 +1,6 @@
 //! An evaluation says how well a network classifies images that it was not trained on.
 
-use datasets::{Dataset, Normalisation, Pipeline, Recipe, Split};
+use datasets::{Recipe, Split};
 use op_catalog::Architecture;
 use runs::Accuracy;
 use supernet::{
@@ -8,6 +8,7 @@ use supernet::{
 };
 
 use crate::images::{Feed, evaluation};
+use crate::normalised_set::NormalisedSet;
 
 /// Images in a batch: more take more memory, and are not faster.
 const BATCH: usize = 250;
@@ -19,16 +20,13 @@ const RECALIBRATION_BATCHES: u64 = 100;
 /// Shares of right classes over a split's images, by the network's running statistics.
 pub(crate) fn evaluate(
     network: &SingleNetwork,
-    dataset: &Dataset,
+    set: &NormalisedSet,
     split: Split,
     recipe: &Recipe,
-    normalisation: &Normalisation,
 ) -> anyhow::Result<Accuracy> {
-    let target = runs::images::target(network.network().input());
-    let pipeline = Pipeline::evaluation(&recipe.evaluation, normalisation, target)?;
-    let among = i64::try_from(dataset.classes().len().min(5))?;
+    let among = i64::try_from(set.classes().min(5))?;
     let (mut top1, mut top5, mut images) = (0.0, 0.0, 0.0);
-    for batch in evaluation(dataset.images(split), pipeline, BATCH)? {
+    for batch in evaluation(set.images(split), set.evaluating(recipe)?, BATCH)? {
         let Batch { images: batch, labels } = batch?;
         let scores = tch::no_grad(|| network.scores(&batch, Mode::Evaluate))?;
         let count = labels.size()[0] as f64;

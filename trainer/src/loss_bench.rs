@@ -9,14 +9,13 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use command_line::picture::curves::{Curve, Curves, Panel};
 use command_line::{output, picture, resolve};
-use datasets::{ImageSet, Normalisation, Pipeline, Recipe, Split};
 use indicatif::ProgressBar;
 use op_catalog::SearchSpace;
 use runs::{ExecutionName, images};
 use supernet::{LabelSmoothing, Sgd, SgdSettings, Supernet, WeightStep};
 
 use crate::execution;
-use crate::images::Feed;
+use crate::normalised_set::NormalisedSet;
 use crate::progress;
 use crate::randomness::{Purpose, stream};
 
@@ -84,21 +83,16 @@ pub(crate) fn run(args: &LossArgs) -> anyhow::Result<()> {
     tch::set_num_threads(i32::try_from(args.threads).context("the number of threads")?);
     let space = space(args)?;
     let input = images::input(&space)?;
-    let dataset = images::open(&args.data, input, space.definition().classes)?;
-    let training = dataset.images(Split::Training);
-    let normalisation = Normalisation::of(training, args.seed)?;
-    let target = images::target(input);
-    let recipe = Recipe::for_dataset(&dataset, target);
-    let pipeline = Pipeline::training(&recipe.augmentation, &normalisation, target)?;
+    let set = NormalisedSet::open(&args.data, input, space.definition().classes, args.seed)?;
     let bar = progress::bar(u64::from(args.steps) * args.executions.len() as u64);
     let of_execution = |name: &ExecutionName| {
         bar.set_message(name.to_string());
-        Ok((*name, losses(args, &space, training, &pipeline, *name, &bar)?))
+        Ok((*name, losses(args, &space, &set, *name, &bar)?))
     };
     let losses: Losses = args.executions.iter().map(of_execution).collect::<anyhow::Result<_>>()?;
     bar.finish_and_clear();
     if let Some(path) = &args.plot {
-        picture::tell(&picture::write(path, &curves(args, dataset.name(), &losses))?);
+        picture::tell(&picture::write(path, &curves(args, set.name(), &losses))?);
     }
     if args.json {
         let by_name = losses.iter().map(|(name, losses)| (name.to_string(), losses));
@@ -121,12 +115,11 @@ fn space(args: &LossArgs) -> anyhow::Result<SearchSpace> {
 fn losses(
     args: &LossArgs,
     space: &SearchSpace,
-    images: &ImageSet,
-    pipeline: &Pipeline,
+    set: &NormalisedSet,
     name: ExecutionName,
     bar: &ProgressBar,
 ) -> anyhow::Result<Vec<f64>> {
-    let mut feed = Feed::training(images.clone(), pipeline.clone(), args.batch, args.seed)?;
+    let mut feed = set.feed(&set.recipe(), args.batch, args.seed)?;
     let mut random = stream(args.seed, Purpose::Start, 0);
     let net = Supernet::new(space.clone(), execution::of(name), &mut random)?;
     let optimizer = Sgd::new(SgdSettings::PUBLISHED)?;

@@ -11,6 +11,7 @@ mod extraction;
 mod halving;
 mod images;
 mod loss_bench;
+mod normalised_set;
 mod progress;
 mod randomness;
 mod rank_command;

@@ -8,16 +8,15 @@ use anyhow::{Context, ensure};
 use architecture_search::CosineSchedule;
 use command_line::hint::WithHint;
 use command_line::output;
-use datasets::{Dataset, Normalisation, Pipeline, Split};
+use datasets::Split;
 use op_catalog::{Network, NetworkFile};
-use runs::{
-    Checkpoints, Metric, MetricsFile, RunFolder, TrainConfig, TrainResult, images, pictures,
-};
+use runs::{Checkpoints, Metric, MetricsFile, RunFolder, TrainConfig, TrainResult, pictures};
 use serde::{Deserialize, Serialize};
 use supernet::{Dropout, LabelSmoothing, Sgd, SgdSettings, SingleNetwork, WeightStep};
 
 use crate::evaluation::evaluate;
 use crate::images::Feed;
+use crate::normalised_set::NormalisedSet;
 use crate::progress::Progress;
 use crate::randomness::{Purpose, stream};
 use crate::{checkpoint_files, execution, extraction, tensor_file};
@@ -40,8 +39,7 @@ struct Training {
     folder: RunFolder,
     config: TrainConfig,
     network: SingleNetwork,
-    dataset: Dataset,
-    normalisation: Normalisation,
+    images: NormalisedSet,
     feed: Feed,
     step: WeightStep,
     state: State,
@@ -79,12 +77,9 @@ impl Training {
     fn prepare(folder: RunFolder, config: TrainConfig) -> anyhow::Result<Self> {
         let (_, network) = network(&folder)?;
         let input = network.input();
-        let dataset = images::open(&config.data, input, network.output().channels())?;
-        let training = dataset.images(Split::Training);
-        let normalisation = Normalisation::of(training, config.seed)?;
-        let target = images::target(input);
-        let pipeline = Pipeline::training(&config.recipe.augmentation, &normalisation, target)?;
-        let feed = Feed::training(training.clone(), pipeline, config.batch.get(), config.seed)?;
+        let classes = network.output().channels();
+        let images = NormalisedSet::open(&config.data, input, classes, config.seed)?;
+        let feed = images.feed(&config.recipe, config.batch.get(), config.seed)?;
         let mut random = stream(config.seed, Purpose::Start, 0);
         let execution = execution::of(config.execution);
         let network = match &config.supernet {
@@ -109,8 +104,7 @@ impl Training {
             folder,
             config,
             network,
-            dataset,
-            normalisation,
+            images,
             feed,
             state,
             checkpoints,
@@ -167,13 +161,7 @@ impl Training {
     }
 
     fn end_epoch(&mut self, epoch: u32, progress: &mut Progress) -> anyhow::Result<()> {
-        let found = evaluate(
-            &self.network,
-            &self.dataset,
-            Split::Test,
-            &self.config.recipe,
-            &self.normalisation,
-        )?;
+        let found = evaluate(&self.network, &self.images, Split::Test, &self.config.recipe)?;
         let metric = Metric::Epoch {
             step: self.state.steps,
             phase: None,
@@ -214,7 +202,7 @@ impl Training {
         self.write_weights("weights.safetensors")?;
         let last = self.state.last.context("no epoch has ended")?;
         let (best_epoch, best_top1) = self.state.best.unwrap_or_default();
-        let data = self.dataset.name().to_owned();
+        let data = self.images.name().to_owned();
         let epochs = self.config.epochs;
         let result = TrainResult { data, epochs, last, best_epoch, best_top1 };
         self.folder.write(&self.folder.result(), &serde_json::to_string_pretty(&result)?)?;

@@ -10,7 +10,7 @@ use architecture_search::{
     TargetMultiplier,
 };
 use command_line::resolve;
-use datasets::{HeldOut, ImageShape, Normalisation, Pipeline, Split, TrainingParts};
+use datasets::{HeldOut, Pipeline, Split, TrainingParts};
 use latency_tables::EdgeCosts;
 use op_catalog::{SearchSpace, SpaceDefinition};
 use rand::Rng;
@@ -18,6 +18,7 @@ use runs::search_config::{Algorithm, GateModeName, InitialLogits, ObjectiveName}
 use runs::{RunFolder, SearchConfig, images};
 
 use crate::images::Feed;
+use crate::normalised_set::NormalisedSet;
 use crate::search_state::Learner;
 
 /// alpha and beta of the published objective.
@@ -49,22 +50,20 @@ pub(crate) fn cost(folder: &RunFolder, space: &SearchSpace) -> anyhow::Result<Li
     Ok(LinearCost::latency_ms(&EdgeCosts::new(space, &table)?)?)
 }
 
-/// A search's training images: the parts that weights and logits learn on, and what pipelines are made for.
+/// A search's training images, and the parts of them that weights and logits learn on.
 struct Images {
+    set: NormalisedSet,
     parts: TrainingParts,
-    normalisation: Normalisation,
-    target: ImageShape,
 }
 
 impl Images {
     fn open(config: &SearchConfig, space: &SearchSpace) -> anyhow::Result<Self> {
         let input = images::input(space)?;
-        let dataset = images::open(&config.data, input, space.definition().classes)?;
-        let training = dataset.images(Split::Training);
-        let normalisation = Normalisation::of(training, config.seed)?;
+        let set =
+            NormalisedSet::open(&config.data, input, space.definition().classes, config.seed)?;
         let share = HeldOut::Share(config.architecture_share);
-        let parts = training.hold_out(share, config.held_out_seed())?;
-        Ok(Self { parts, normalisation, target: images::target(input) })
+        let parts = set.images(Split::Training).hold_out(share, config.held_out_seed())?;
+        Ok(Self { set, parts })
     }
 
     /// Those that are held out for logits, in an order of their own.
@@ -77,8 +76,7 @@ impl Images {
 /// The images that weights and logits learn on.
 pub(crate) fn feeds(config: &SearchConfig, space: &SearchSpace) -> anyhow::Result<(Feed, Feed)> {
     let images = Images::open(config, space)?;
-    let augmentation = &config.recipe.augmentation;
-    let pipeline = Pipeline::training(augmentation, &images.normalisation, images.target)?;
+    let pipeline = images.set.augmenting(&config.recipe)?;
     let weights = images.parts.weights.clone();
     let weights = Feed::training(weights, pipeline.clone(), config.batch.get(), config.seed)?;
     Ok((weights, images.held_out(config, pipeline)?))
@@ -87,8 +85,7 @@ pub(crate) fn feeds(config: &SearchConfig, space: &SearchSpace) -> anyhow::Resul
 /// The images that no weights were learnt on, as they are, in an order in which every batch has all classes.
 pub(crate) fn held_out(config: &SearchConfig, space: &SearchSpace) -> anyhow::Result<Feed> {
     let images = Images::open(config, space)?;
-    let evaluation = &config.recipe.evaluation;
-    let pipeline = Pipeline::evaluation(evaluation, &images.normalisation, images.target)?;
+    let pipeline = images.set.evaluating(&config.recipe)?;
     images.held_out(config, pipeline)
 }
 
