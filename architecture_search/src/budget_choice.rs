@@ -67,7 +67,7 @@ impl BudgetChoice {
     ) -> Result<Self, SearchError> {
         cost.candidates().check_shape("logits", logits.values())?;
         let problem = Problem::new(logits, cost, Bound::AtMost(budget));
-        let Some(architecture) = problem.solution() else {
+        let Some(Solution { architecture, .. }) = problem.solution() else {
             let least = cost.range().least;
             let expected = format!("at least {least}, what the cheapest architecture costs");
             return Err(SearchError::OutOfRange { what: "the budget", value: budget, expected });
@@ -95,13 +95,12 @@ impl BudgetChoice {
             return Ok(within);
         }
         let problem = Problem::new(logits, cost, Bound::AtLeast(floor));
-        let Some(above) = problem.solution() else {
+        let Some(Solution { architecture: above, multiplier }) = problem.solution() else {
             return Ok(within);
         };
         if cost.of(&above)? <= budget {
             return Self::of(above, logits, cost);
         }
-        let (multiplier, _) = problem.bound(problem.cheapest().choices());
         match BudgetWindow::new(logits, cost, floor, budget).most_probable(multiplier) {
             Some(between) => Self::of(between, logits, cost),
             None => Ok(within),
@@ -132,6 +131,13 @@ enum Bound {
     AtLeast(f64),
 }
 
+/// The best choice of a problem.
+struct Solution {
+    architecture: Architecture,
+    /// That of the bound by which it was found: nats per unit of the cost.
+    multiplier: f64,
+}
+
 /// Costs are to be small in it: those that are to be large have their signs changed.
 struct Problem {
     edges: Vec<Vec<Item>>,
@@ -157,13 +163,16 @@ impl Problem {
     }
 
     /// Its best choice, if there is any: a budget that is no number is met by nothing.
-    fn solution(&self) -> Option<Architecture> {
+    fn solution(&self) -> Option<Solution> {
         let cheapest = self.cheapest();
         if self.budget.is_nan() || self.sums(cheapest.choices()).cost > self.budget {
             return None;
         }
         let (multiplier, known) = self.bound(cheapest.choices());
-        Some(Architecture::new(self.solve(multiplier, known)))
+        Some(Solution {
+            architecture: Architecture::new(self.solve(multiplier, known)),
+            multiplier,
+        })
     }
 
     fn cheapest(&self) -> Architecture {

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{check, check_positive};
+use crate::gradient_ratio::GradientRatio;
 use crate::{EdgeValues, Logits, SearchError};
 
 /// Share of the search in which logits learn without pressure.
@@ -14,9 +15,6 @@ const FREE: f64 = 0.5;
 
 /// A squared gradient of the entropy that is of rounding alone.
 const NO_DIRECTION: f64 = 1e-24;
-
-/// How much of the mean squares of the gradients a step keeps.
-const SCALE_DECAY: f64 = 0.99;
 
 /// The weight of the entropy in the loss of the logits, over the steps of a search:
 ///
@@ -31,8 +29,8 @@ pub struct EntropyPressure {
     most: f64,
     steps: f64,
     taken: f64,
-    loss_power: f64,
-    entropy_power: f64,
+    /// Of the loss to the entropy.
+    ratio: GradientRatio,
 }
 
 impl EntropyPressure {
@@ -49,7 +47,7 @@ impl EntropyPressure {
         )?;
         let steps = steps as f64;
         check_positive("the number of the logits' steps", steps)?;
-        Ok(Self { most, steps, taken: 0.0, loss_power: 0.0, entropy_power: 0.0 })
+        Ok(Self { most, steps, taken: 0.0, ratio: GradientRatio::default() })
     }
 
     /// Adds this step's pressure to the gradient of a loss.
@@ -62,16 +60,12 @@ impl EntropyPressure {
         logits: &Logits,
     ) -> Result<(), SearchError> {
         let entropy = logits.entropy_gradient();
-        let keep = |power: &mut f64, square: f64| {
-            *power = SCALE_DECAY * *power + (1.0 - SCALE_DECAY) * square;
-        };
-        keep(&mut self.loss_power, gradient.squared_norm());
-        keep(&mut self.entropy_power, entropy.squared_norm());
+        self.ratio.learn(gradient.squared_norm(), entropy.squared_norm());
         self.taken += 1.0;
         let growth = ((self.taken / self.steps - FREE) / (1.0 - FREE)).clamp(0.0, 1.0);
-        let scale = (self.loss_power / self.entropy_power).sqrt();
         // Candidates that are all alike, or edges that have all decided, have no direction to be pressed in.
-        let scale = if self.entropy_power > NO_DIRECTION { scale } else { 0.0 };
+        let has_direction = self.ratio.second_power() > NO_DIRECTION;
+        let scale = self.ratio.value().filter(|_| has_direction).unwrap_or(0.0);
         gradient.add_scaled(&entropy, self.most * growth * scale)
     }
 }

@@ -43,6 +43,7 @@ pub mod error;
 #[cfg(test)]
 mod fixtures;
 pub mod gates;
+mod gradient_ratio;
 pub mod gradient_search;
 mod initial_logits;
 pub mod linear_cost;

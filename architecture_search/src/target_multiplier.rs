@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::check_positive;
+use crate::gradient_ratio::GradientRatio;
 use crate::{EdgeValues, SearchError, Term};
 
 /// Pressure per unit of relative excess: the weight of the augmented Lagrangian's quadratic penalty.
@@ -15,9 +16,6 @@ const SATURATION: f64 = 2.0;
 
 /// Steps in which dual ascent repeats what the penalty does at once.
 const DUAL_STEPS: f64 = 2000.0;
-
-/// How much of the mean squares of the gradients a step keeps.
-const SCALE_DECAY: f64 = 0.99;
 
 /// The multiplier lambda of `CE + lambda h` with `h = (E - T) / T`, for the equality `h = 0`.
 ///
@@ -43,8 +41,8 @@ pub struct TargetMultiplier {
     dual: f64,
     lambda: f64,
     excess: Option<f64>,
-    cross_entropy_power: f64,
-    excess_power: f64,
+    /// Of the cross-entropy to the relative excess.
+    ratio: GradientRatio,
 }
 
 impl TargetMultiplier {
@@ -54,14 +52,7 @@ impl TargetMultiplier {
     /// A target that is not above 0.
     pub fn new(target: f64) -> Result<Self, SearchError> {
         check_positive("the target cost", target)?;
-        Ok(Self {
-            target,
-            dual: 0.0,
-            lambda: 0.0,
-            excess: None,
-            cross_entropy_power: 0.0,
-            excess_power: 0.0,
-        })
+        Ok(Self { target, dual: 0.0, lambda: 0.0, excess: None, ratio: GradientRatio::default() })
     }
 
     /// The expected cost that it leads to, in the unit of the cost.
@@ -77,13 +68,11 @@ impl TargetMultiplier {
     /// Lambda of this step, given the gradient of what else is minimised; dual ascent takes a step with it.
     pub(crate) fn learn(&mut self, gradient: &EdgeValues, cost: &Term) -> f64 {
         let excess = (cost.value - self.target) / self.target;
-        let keep = |power: &mut f64, square: f64| {
-            *power = SCALE_DECAY * *power + (1.0 - SCALE_DECAY) * square;
-        };
-        keep(&mut self.cross_entropy_power, gradient.squared_norm());
-        keep(&mut self.excess_power, cost.gradient.squared_norm() / self.target.powi(2));
+        let excess_square = cost.gradient.squared_norm() / self.target.powi(2);
+        self.ratio.learn(gradient.squared_norm(), excess_square);
         let penalty = (GAIN * excess).clamp(-SATURATION, SATURATION);
-        self.lambda = self.scale() * (self.dual + penalty);
+        // Where one of the gradients is none there is nothing to weigh.
+        self.lambda = self.ratio.value().unwrap_or(1.0) * (self.dual + penalty);
         let is_near = excess.abs() < SATURATION / GAIN;
         let is_stuck = self.excess.is_some_and(|last| last.abs() <= excess.abs());
         if is_near || is_stuck {
@@ -91,13 +80,6 @@ impl TargetMultiplier {
         }
         self.excess = Some(excess);
         self.lambda
-    }
-
-    /// The ratio of the gradients; both means start at 0, so that what they lack at first cancels out.
-    /// Where one of them is 0 there is nothing to weigh.
-    fn scale(&self) -> f64 {
-        let ratio = (self.cross_entropy_power / self.excess_power).sqrt();
-        if ratio.is_normal() { ratio } else { 1.0 }
     }
 }
 
