@@ -21,6 +21,7 @@ mod profile;
 mod progress;
 mod registry;
 mod report;
+mod run_place;
 mod runtime_name;
 mod search;
 mod table_commands;

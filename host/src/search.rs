@@ -12,6 +12,7 @@ use latency_tables::{EdgeCosts, LatencyTable, file};
 use op_catalog::SearchSpace;
 use runs::{RunFolder, SearchConfig, SearchOptions, images};
 
+use crate::run_place::RunPlace;
 use crate::trainer;
 use command_line::hint::WithHint;
 use command_line::{output, resolve};
@@ -25,38 +26,21 @@ pub(crate) struct SearchArgs {
     /// The latency table to search by
     #[arg(long, value_name = "FILE")]
     table: Option<PathBuf>,
-    /// Settings; what is said on the command line comes first
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// The folder that the run makes
-    #[arg(long, value_name = "FOLDER", required_unless_present = "resume")]
-    out: Option<PathBuf>,
-    /// Go on with the run of this folder; settings are those that it has
-    #[arg(long, value_name = "FOLDER", exclusive = true)]
-    resume: Option<PathBuf>,
+    #[command(flatten)]
+    place: RunPlace,
     #[command(flatten)]
     options: SearchOptions,
 }
 
 /// Runs the command: becomes the trainer once all is ready. Returns only where that fails.
 pub(crate) fn run(args: &SearchArgs) -> anyhow::Result<std::convert::Infallible> {
-    let root = match (&args.resume, &args.out) {
-        (Some(root), _) => {
-            RunFolder::read(root)?;
-            root
-        }
-        (None, Some(root)) => {
-            prepare(args, root)?;
-            root
-        }
-        (None, None) => anyhow::bail!("there is no folder for the run"),
-    };
+    let root = args.place.folder(|root| prepare(args, root))?;
     Err(trainer::become_it("search", [root.as_os_str()]))
 }
 
 /// Makes the run's folder, after everything that can be wrong was looked at.
 fn prepare(args: &SearchArgs, root: &Path) -> anyhow::Result<()> {
-    let options = args.options.clone().with_file(args.config.as_deref())?;
+    let options = args.options.clone().with_file(args.place.config.as_deref())?;
     let profiled = match &args.device {
         Some(device) => Some(profile(device, options.space.as_deref(), root)?),
         None => None,

@@ -1,6 +1,6 @@
 //! `host train`: trains one network, in a run's folder.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context;
 use clap::Args;
@@ -8,6 +8,7 @@ use datasets::Recipe;
 use op_catalog::NetworkFile;
 use runs::{RunFolder, TrainOptions, images};
 
+use crate::run_place::RunPlace;
 use crate::trainer;
 use command_line::hint::WithHint;
 use command_line::{output, resolve};
@@ -21,39 +22,23 @@ pub(crate) struct TrainArgs {
     /// The space of an architecture, or whose images and classes a reference network takes
     #[arg(long, value_name = "SPACE")]
     space: Option<String>,
-    /// Settings; what is said on the command line comes first
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// The folder that the run makes
-    #[arg(long, value_name = "FOLDER", required_unless_present = "resume")]
-    out: Option<PathBuf>,
-    /// Go on with the run of this folder; settings are those that it has
-    #[arg(long, value_name = "FOLDER", exclusive = true)]
-    resume: Option<PathBuf>,
+    #[command(flatten)]
+    place: RunPlace,
     #[command(flatten)]
     options: TrainOptions,
 }
 
 /// Runs the command: becomes the trainer once all is ready. Returns only where that fails.
 pub(crate) fn run(args: &TrainArgs) -> anyhow::Result<std::convert::Infallible> {
-    let root = match (&args.resume, &args.network, &args.out) {
-        (Some(root), ..) => {
-            RunFolder::read(root)?;
-            root
-        }
-        (None, Some(network), Some(root)) => {
-            prepare(args, network, root)?;
-            root
-        }
-        _ => anyhow::bail!("there is no network to train, or no folder for the run"),
-    };
+    let root = args.place.folder(|root| prepare(args, root))?;
     Err(trainer::become_it("train", [root.as_os_str()]))
 }
 
 /// Makes the run's folder, after everything that can be wrong was looked at.
-fn prepare(args: &TrainArgs, network: &str, root: &Path) -> anyhow::Result<()> {
-    let options = args.options.clone().with_file(args.config.as_deref())?;
+fn prepare(args: &TrainArgs, root: &Path) -> anyhow::Result<()> {
+    let options = args.options.clone().with_file(args.place.config.as_deref())?;
     let space = args.space.as_deref().map(resolve::space).transpose()?;
+    let network = args.network.as_deref().context("there is no network to train")?;
     let named = resolve::network(network, space.as_ref())?;
     let input = named.network.input();
     let data =
