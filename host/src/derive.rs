@@ -21,6 +21,7 @@ use runs::{FoundLogits, LatencyTarget, RunFolder, SearchConfig};
 use serde::Serialize;
 
 use crate::connection::DeviceArgs;
+use crate::latency_range::LatencyRange;
 use crate::network_measuring::{Asked, OtherDevice, measure};
 use crate::report::{self, Column};
 use attempts::{Attempts, Tried};
@@ -97,6 +98,7 @@ struct Deriving<'a> {
     table: LatencyTable,
     found: FoundLogits,
     cost: LinearCost,
+    range: LatencyRange,
     device: Option<DeviceArgs>,
 }
 
@@ -136,22 +138,25 @@ impl<'a> Deriving<'a> {
         let costs = EdgeCosts::new(&space, &table)
             .with_context(|| format!("{} cannot price the search's space", path.display()))?;
         let cost = LinearCost::latency_ms(&costs)?;
+        let range = LatencyRange::new(&space, &costs);
         let device = args.device.clone().map(|device| DeviceArgs {
             device,
             config: args.devices.clone(),
             agent_binary: args.agent_binary.clone(),
         });
-        Ok(Self { args, space, table, found, cost, device })
+        Ok(Self { args, space, table, found, cost, range, device })
     }
 
     fn derive(&self, folder: &RunFolder, target: LatencyTarget) -> anyhow::Result<Derived> {
         let budget = target.milliseconds().0;
+        self.range.ensure_within(budget)?;
         let (preference, off_ms) = self.preference(folder, budget)?;
         let (tried, count) = match &self.device {
             None => (self.predicted_within(&preference, budget)?, 0),
             Some(device) => self.measured_within(device, &preference, off_ms, budget)?,
         };
         self.warn_of_surprise(&tried);
+        self.warn_of_what_is_left(&tried, budget);
         let name = match &self.args.name {
             Some(name) => format!("{name}-{target}"),
             None => target.to_string(),
@@ -274,6 +279,19 @@ impl<'a> Deriving<'a> {
             output::note(&format!(
                 "warning: the network takes {percent:.1} % {than} than predicted, which is not chance; `host profile \
                  --device {device} --refresh TABLE` says whether the table still holds"
+            ));
+        }
+    }
+
+    /// Says so where far less of a budget is used than was asked for.
+    fn warn_of_what_is_left(&self, tried: &Tried, budget: f64) {
+        if let Some(share) = tried.share_below(budget, self.args.floor) {
+            output::note(&format!(
+                "warning: the network uses {:.1} % of its budget of {budget} ms, and {:.1} % were asked for (--floor): no other \
+                 was found within both; {}",
+                100.0 * share,
+                100.0 * self.args.floor,
+                self.range
             ));
         }
     }

@@ -14,6 +14,7 @@ mod derive;
 mod devices;
 mod doctor;
 mod journal;
+mod latency_range;
 mod local_agent;
 mod network_measuring;
 mod predict;

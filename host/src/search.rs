@@ -8,10 +8,11 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, ensure};
 use clap::Args;
 use datasets::Recipe;
-use latency_tables::{EdgeCosts, LatencyTable, file};
+use latency_tables::{EdgeCosts, file};
 use op_catalog::SearchSpace;
 use runs::{RunFolder, SearchConfig, SearchOptions, images};
 
+use crate::latency_range::LatencyRange;
 use crate::run_place::RunPlace;
 use crate::trainer;
 use command_line::hint::WithHint;
@@ -55,7 +56,8 @@ fn prepare(args: &SearchArgs, root: &Path) -> anyhow::Result<()> {
         .context("the table does not say which space it was made for")
         .hint("name the space with --space")?;
     let mut config = settings(options, &space)?;
-    check_target(&config, &space, &table)?;
+    let costs = EdgeCosts::new(&space, &table)?;
+    LatencyRange::new(&space, &costs).ensure_has(config.target.milliseconds().0)?;
     if let Some(search) = &config.supernet {
         let its = supernet(search, &space)?;
         config = config.on_weights_of(&its)?;
@@ -78,25 +80,6 @@ fn settings(options: SearchOptions, space: &SearchSpace) -> anyhow::Result<Searc
     let supernet = options.supernet.as_deref().map(std::path::absolute).transpose()?;
     let options = SearchOptions { data, supernet, ..options };
     options.resolve(Recipe::for_dataset(&dataset, images::target(input)))
-}
-
-/// Refuses a target that no network of the space can have.
-fn check_target(
-    config: &SearchConfig,
-    space: &SearchSpace,
-    table: &LatencyTable,
-) -> anyhow::Result<()> {
-    let costs = EdgeCosts::new(space, table)?;
-    let (least, most) = (costs.cheapest().latency.0, costs.dearest().latency.0);
-    let target = config.target.milliseconds().0;
-    if (least..=most).contains(&target) {
-        return Ok(());
-    }
-    let error = anyhow::anyhow!(
-        "the target is {target} ms, but networks of `{}` are predicted to take from {least:.3} to {most:.3} ms",
-        space.name()
-    );
-    Err(error).hint("choose a target between the two, or a space with smaller or larger networks")
 }
 
 /// The settings of the search whose weights are searched on, which is of the same space.

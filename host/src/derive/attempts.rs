@@ -49,6 +49,12 @@ impl Tried {
         let is_chance = off.abs() <= SURPRISE_STANDARD_ERRORS * self.standard_error?.0;
         (!is_chance).then_some(off / self.predicted.0)
     }
+
+    /// The share of a budget that it uses, where that is below the share asked for by more than its margin.
+    pub(super) fn share_below(&self, budget_ms: f64, share: f64) -> Option<f64> {
+        let latency_ms = self.measured.map_or(self.predicted.0, |[_, median, _]| median);
+        (latency_ms + self.margin() < share * budget_ms).then_some(latency_ms / budget_ms)
+    }
 }
 
 /// What measuring has said of networks for a budget.
@@ -111,6 +117,19 @@ mod tests {
 
     fn kept(attempts: &Attempts) -> Option<usize> {
         attempts.best.as_ref().map(|best| best.choice.architecture.choices()[0])
+    }
+
+    #[test]
+    fn a_network_that_leaves_more_of_a_budget_than_its_margin_does_not_use_it() {
+        for (measured, budget, expected) in [
+            (9.8, 10.0, None),
+            (9.65, 10.0, None),
+            (9.5, 10.0, Some(0.95)),
+            (5.0, 100.0, Some(0.05)),
+        ] {
+            let network = tried(0, 9.0, measured, -1.0);
+            assert_eq!(network.share_below(budget, 0.97), expected, "{measured} of {budget}");
+        }
     }
 
     #[test]

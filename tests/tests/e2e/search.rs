@@ -185,6 +185,12 @@ fn networks_of_a_search_are_compared_by_its_weights_and_the_best_one_is_derived(
 
     let said = refusal(folder, &["rank", "run", "mobilenet_v2"]);
     assert!(said.contains("mobilenet_v2 is no network of the space `tiny`"), "{said}");
+
+    let said = refusal(folder, &["derive", "run", "--target", "0.000001ms"]);
+    assert!(said.contains("predicted to take from") && said.contains("hint: "), "{said}");
+    let said = host(folder, &["derive", "run", "--target", "9999ms"]).stderr;
+    let said = String::from_utf8(said).unwrap();
+    assert!(said.contains("of its budget of 9999 ms, and 97.0 % were asked for"), "{said}");
 }
 
 #[test]
@@ -234,6 +240,14 @@ fn the_weights_of_a_search_serve_another_search_and_a_training() {
     let said = refusal(folder, &other);
     assert!(said.contains("is a search in another space than `other`"), "{said}");
     assert!(!folder.join("third").exists());
+
+    let other = fs::read_to_string(folder.join(network)).unwrap();
+    fs::write(folder.join("net.json"), other.replace("tiny", "other")).unwrap();
+    let mut train: Vec<&str> = [&train[..], &["--out", "none", "--supernet", "first"]].concat();
+    (train[2], train[4]) = ("net.json", "other.toml");
+    let said = refusal(folder, &train);
+    assert!(said.contains("the network is none of `tiny`") && said.contains("hint: "), "{said}");
+    assert!(!folder.join("none").exists());
 }
 
 #[test]
