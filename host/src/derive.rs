@@ -17,7 +17,7 @@ use architecture_search::LinearCost;
 use clap::Args;
 use latency_tables::{EdgeCosts, LatencyTable};
 use op_catalog::SearchSpace;
-use runs::{FoundLogits, LatencyTarget, RunFolder, SearchConfig};
+use runs::{FoundLogits, LatencyTarget, RunFolder, SearchConfig, searched_space};
 use serde::Serialize;
 
 use crate::connection::DeviceArgs;
@@ -123,7 +123,7 @@ pub(crate) fn run(args: &DeriveArgs) -> anyhow::Result<ExitCode> {
 
 impl<'a> Deriving<'a> {
     fn new(args: &'a DeriveArgs, folder: &RunFolder) -> anyhow::Result<Self> {
-        let space = resolve::space(&folder.space().to_string_lossy())?;
+        let space = searched_space::of(folder)?;
         let path = args.table.clone().unwrap_or_else(|| folder.table());
         let table = resolve::table(&path)?;
         let found = FoundLogits::read(&folder.logits())

@@ -10,7 +10,7 @@ use clap::Args;
 use datasets::Recipe;
 use latency_tables::{EdgeCosts, file};
 use op_catalog::SearchSpace;
-use runs::{RunFolder, SearchConfig, SearchOptions, images};
+use runs::{RunFolder, SearchConfig, SearchOptions, images, searched_space};
 
 use crate::latency_range::LatencyRange;
 use crate::run_place::RunPlace;
@@ -85,7 +85,7 @@ fn settings(options: SearchOptions, space: &SearchSpace) -> anyhow::Result<Searc
 /// The settings of the search whose weights are searched on, which is of the same space.
 fn supernet(search: &Path, space: &SearchSpace) -> anyhow::Result<SearchConfig> {
     let folder = RunFolder::read(search)?;
-    let its = resolve::space(&folder.space().to_string_lossy())?;
+    let its = searched_space::of(&folder)?;
     if its.definition() == space.definition() {
         return SearchConfig::read(&folder.config());
     }

@@ -5,8 +5,8 @@ use std::path::Path;
 use anyhow::Context;
 use clap::Args;
 use datasets::Recipe;
-use op_catalog::{Network, NetworkFile};
-use runs::{RunFolder, TrainOptions, images};
+use op_catalog::NetworkFile;
+use runs::{RunFolder, TrainOptions, images, searched_space};
 
 use crate::run_place::RunPlace;
 use crate::trainer;
@@ -46,7 +46,8 @@ fn prepare(args: &TrainArgs, root: &Path) -> anyhow::Result<()> {
     let dataset = images::open(data, input, named.network.output().channels())?;
     let supernet = options.supernet.as_deref().map(std::path::absolute).transpose()?;
     if let Some(search) = &supernet {
-        ensure_path_of(search, &named.network)?;
+        let search = RunFolder::read(search)?;
+        searched_space::path(&search, &searched_space::of(&search)?, &named.network)?;
     }
     let data = Some(images::from_anywhere(data)?);
     let options = TrainOptions { data, supernet, ..options };
@@ -58,17 +59,4 @@ fn prepare(args: &TrainArgs, root: &Path) -> anyhow::Result<()> {
     })?;
     output::note(&format!("the run is in {}", root.display()));
     Ok(())
-}
-
-/// Refuses a network that a search has no weights for.
-fn ensure_path_of(search: &Path, network: &Network) -> anyhow::Result<()> {
-    let folder = RunFolder::read(search)?;
-    let space = resolve::space(&folder.space().to_string_lossy())
-        .with_context(|| format!("{} is no search", search.display()))?;
-    if space.architecture_of(network).is_some() {
-        return Ok(());
-    }
-    let (path, name) = (search.display(), space.name());
-    Err(anyhow::anyhow!("the network is none of `{name}`, the space of {path}"))
-        .hint("name a search in whose space the network is, or leave --supernet away")
 }

@@ -20,6 +20,7 @@ pub mod pictures;
 pub mod ranked;
 pub mod result;
 pub mod search_config;
+pub mod searched_space;
 mod settings;
 pub mod train_config;
 

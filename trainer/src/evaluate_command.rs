@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Args;
 use command_line::{output, resolve};
 use datasets::Split;
-use runs::{Accuracy, ExecutionName, RunFolder, SearchConfig, TrainConfig, images};
+use runs::{Accuracy, ExecutionName, RunFolder, SearchConfig, TrainConfig, images, searched_space};
 use supernet::{Execution, SingleNetwork};
 
 use crate::evaluation::{evaluate, recalibrate};
@@ -92,7 +92,7 @@ fn of_path(
 ) -> anyhow::Result<(String, Accuracy)> {
     let config = SearchConfig::read(&folder.config())
         .with_context(|| format!("{} is no search", folder.root().display()))?;
-    let space = resolve::space(&folder.space().to_string_lossy())?;
+    let space = searched_space::of(folder)?;
     let network = resolve::network(architecture, Some(&space))?.network;
     let network = extraction::from_search(folder.root(), &network, execution)?;
     let input = images::input(&space)?;

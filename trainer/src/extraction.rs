@@ -3,14 +3,12 @@
 use std::path::Path;
 
 use anyhow::Context;
-use command_line::hint::WithHint;
 use op_catalog::Network;
-use runs::{Checkpoints, RunFolder};
+use runs::{Checkpoints, RunFolder, searched_space};
 use supernet::{Execution, SingleNetwork, Supernet};
 
 use crate::checkpoint_files;
 use crate::randomness::{Purpose, stream};
-use crate::search::plan;
 
 /// The network with the weights that the last checkpoint of a search has for it. Its running statistics are those of
 /// many paths: they are to be found anew before it is evaluated.
@@ -20,11 +18,8 @@ pub(crate) fn from_search(
     execution: Execution,
 ) -> anyhow::Result<SingleNetwork> {
     let folder = RunFolder::read(search)?;
-    let space = plan::space(&folder)?;
-    let architecture = space
-        .architecture_of(network)
-        .with_context(|| format!("the network is none of the space of {}", search.display()))
-        .hint("a supernet has weights for networks of its own space alone")?;
+    let space = searched_space::of(&folder)?;
+    let architecture = searched_space::path(&folder, &space, network)?;
     let net = Supernet::new(space, execution, &mut stream(0, Purpose::Start, 0))?;
     load_weights(&folder, &net)?;
     Ok(net.extract(&architecture)?)

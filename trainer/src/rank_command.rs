@@ -8,7 +8,7 @@ use clap::Args;
 use command_line::hint::WithHint;
 use command_line::{output, resolve};
 use op_catalog::{Architecture, SearchSpace};
-use runs::{ExecutionName, Ranked, RunFolder, SearchConfig};
+use runs::{ExecutionName, Ranked, RunFolder, SearchConfig, searched_space};
 use supernet::Supernet;
 
 use crate::evaluation::look;
@@ -45,7 +45,7 @@ pub(crate) fn run(args: &RankArgs) -> anyhow::Result<()> {
     let folder = RunFolder::read(&args.run)?;
     let config = SearchConfig::read(&folder.config())
         .with_context(|| format!("{} is no search", folder.root().display()))?;
-    let space = plan::space(&folder)?;
+    let space = searched_space::of(&folder)?;
     let paths = paths(&args.architectures, &space)?;
     let threads = args.threads.unwrap_or(config.threads);
     tch::set_num_threads(i32::try_from(threads.get()).context("the number of threads")?);

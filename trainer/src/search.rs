@@ -12,7 +12,10 @@ use architecture_search::{
 use command_line::hint::WithHint;
 use command_line::output;
 use op_catalog::SearchSpace;
-use runs::{Checkpoints, FoundLogits, Metric, MetricsFile, RunFolder, SearchConfig, pictures};
+use runs::{
+    Checkpoints, FoundLogits, Metric, MetricsFile, RunFolder, SearchConfig, pictures,
+    searched_space,
+};
 use supernet::{LabelSmoothing, Sgd, SgdSettings, Supernet, WeightStep};
 
 use crate::evaluation::look;
@@ -54,7 +57,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
 
 impl Search {
     fn prepare(folder: RunFolder, mut config: SearchConfig) -> anyhow::Result<Self> {
-        let space = plan::space(&folder)?;
+        let space = searched_space::of(&folder)?;
         let cost = plan::cost(&folder, &space)?;
         let (weight_images, architecture_images) = plan::feeds(&config, &space)?;
         let plan = plan::plan(&config, weight_images.steps_per_epoch())?;

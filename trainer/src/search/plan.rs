@@ -1,9 +1,8 @@
 //! A search's plan is what its settings, its space and its table mean together, checked before anything runs.
 
-use std::fs;
 use std::num::NonZeroU32;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use architecture_search::{
     AdamSettings, ArchitectureUpdates, CosineSchedule, EntropyPressure, GateMode, GradientSearch,
     LinearCost, Logits, Objective, Phase, Plan, Reinforce, ReinforceSearch, SearchCost,
@@ -12,7 +11,7 @@ use architecture_search::{
 use command_line::resolve;
 use datasets::{HeldOut, Pipeline, Split, TrainingParts};
 use latency_tables::EdgeCosts;
-use op_catalog::{SearchSpace, SpaceDefinition};
+use op_catalog::SearchSpace;
 use rand::Rng;
 use runs::search_config::{Algorithm, GateModeName, InitialLogits, ObjectiveName};
 use runs::{RunFolder, SearchConfig, images};
@@ -35,14 +34,6 @@ const FAR: f64 = 1.5;
 
 /// How slowly the baseline of REINFORCE moves.
 const BASELINE_DECAY: f64 = 0.9;
-
-/// The space of a run.
-pub(crate) fn space(folder: &RunFolder) -> anyhow::Result<SearchSpace> {
-    let path = folder.space();
-    let cannot = || format!("cannot read {}", path.display());
-    let text = fs::read_to_string(&path).with_context(cannot)?;
-    SpaceDefinition::from_toml(&text).and_then(|definition| definition.build()).with_context(cannot)
-}
 
 /// The cost of the run's table, in milliseconds.
 pub(crate) fn cost(folder: &RunFolder, space: &SearchSpace) -> anyhow::Result<LinearCost> {
