@@ -5,7 +5,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 /// One file per noun; each has a Rust module of its name.
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 12] = [
     "allocations",
     "autocast",
     "convolution",
@@ -15,6 +15,7 @@ const SOURCES: [&str; 11] = [
     "library",
     "memory",
     "memory_format",
+    "nesterov",
     "normalised",
     "patches",
 ];

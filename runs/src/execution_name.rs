@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ExecutionName {
-    /// The fastest of them on this machine
+    /// The fastest of them on this machine: on its GPU, where libtorch can use one
     Fastest,
     /// libtorch's kernels, f32, channel by channel
     Plain,
@@ -21,6 +21,12 @@ pub enum ExecutionName {
     FusedF32,
     /// Fused kernels, maps stored in bf16
     FusedBf16,
+    /// On the first GPU, f32, channel by channel
+    CudaPlain,
+    /// On the first GPU, f32, the channels last
+    CudaChannelsLast,
+    /// On the first GPU, bf16 by libtorch's autocast, the channels last
+    CudaAutocast,
 }
 
 impl fmt::Display for ExecutionName {

@@ -38,7 +38,8 @@ impl LabelSmoothing {
     }
 }
 
-/// Mean cross-entropy in nats. `scores` has the shape `[batch, classes]`; the result is a scalar.
+/// Mean cross-entropy in nats. `scores` has the shape `[batch, classes]`; the result is a scalar. Labels may lie on
+/// another device.
 ///
 /// # Errors
 /// What libtorch says of labels that are no classes.
@@ -53,16 +54,19 @@ pub fn cross_entropy(
     } else {
         scores.shallow_clone()
     };
-    Ok(scores.f_cross_entropy_loss(labels, None::<Tensor>, Reduction::Mean, -100, smoothing.0)?)
+    let labels = labels.f_to_device(scores.device())?;
+    Ok(scores.f_cross_entropy_loss(&labels, None::<Tensor>, Reduction::Mean, -100, smoothing.0)?)
 }
 
-/// Share of images whose class is among the `among` highest scores, of shape `[batch, classes]`.
+/// Share of images whose class is among the `among` highest scores, of shape `[batch, classes]`. Labels may lie on
+/// another device.
 ///
 /// # Errors
 /// What libtorch says, as of more scores than there are.
 pub fn accuracy(scores: &Tensor, labels: &Tensor, among: i64) -> Result<f64, SupernetError> {
     tch::no_grad(|| {
         let (_, best) = scores.f_topk(among, 1, true, true)?;
+        let labels = labels.f_to_device(scores.device())?;
         let right = best.f_eq_tensor(&labels.f_view([-1, 1])?)?;
         Ok(f64::try_from(
             right.f_any_dim(1, false)?.f_to_kind(Kind::Double)?.f_mean(Kind::Double)?,

@@ -136,7 +136,8 @@ impl Supernet {
             } else {
                 (self.without_graph(slot, layers, input)?, 0.0)
             };
-            let gate = Tensor::from(value as f32).f_set_requires_grad(true)?;
+            let gate = Tensor::from(value as f32).f_to_device(input.device())?;
+            let gate = gate.f_set_requires_grad(true)?;
             let term = output.f_mul(&gate)?;
             sum = Some(match sum {
                 Some(sum) => sum.f_add(&term)?,

@@ -38,7 +38,7 @@ mod weight_step;
 
 pub use batch::{Batch, LabelSmoothing, accuracy, cross_entropy};
 pub use error::SupernetError;
-pub use execution::Execution;
+pub use execution::{CudaExecution, Execution};
 pub use gate_pass::GatePass;
 pub use mixture::MixturePass;
 pub use net::Supernet;

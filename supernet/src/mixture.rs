@@ -76,7 +76,8 @@ fn mix(
     }
     let mut sum: Option<Tensor> = None;
     for (layers, probability) in candidates.iter().zip(probabilities) {
-        let weight = Tensor::from(*probability as f32).f_set_requires_grad(true)?;
+        let weight = Tensor::from(*probability as f32).f_to_device(input.device())?;
+        let weight = weight.f_set_requires_grad(true)?;
         let term = run(slot, layers, input, Mode::BatchStatistics)?.f_mul(&weight)?;
         sum = Some(match sum {
             Some(sum) => sum.f_add(&term)?,

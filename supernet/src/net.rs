@@ -2,8 +2,8 @@
 
 use op_catalog::{Architecture, CatalogError, SearchSpace, Slot};
 use rand::Rng;
+use tch::Tensor;
 use tch::nn::VarStore;
-use tch::{Device, Tensor};
 use torch_layers::{Dropout, Layers, LayersError, Mode};
 
 use crate::{Execution, SupernetError};
@@ -46,7 +46,7 @@ impl Supernet {
         execution: Execution,
         random: &mut R,
     ) -> Result<Self, SupernetError> {
-        let store = VarStore::new(Device::Cpu);
+        let store = VarStore::new(execution.device());
         let mut slots = Vec::with_capacity(space.slots().len());
         for (index, slot) in space.slots().iter().enumerate() {
             let path = store.root().sub(fixed_name(index));

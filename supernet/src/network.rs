@@ -4,8 +4,8 @@ use op_catalog::weights::Tensor as WeightTensor;
 use op_catalog::{Architecture, Network, Weights};
 use rand::Rng;
 use std::collections::BTreeMap;
+use tch::Tensor;
 use tch::nn::VarStore;
-use tch::{Device, Tensor};
 use torch_layers::{Dropout, Layers, LayersError, Mode};
 
 use crate::net::Variable;
@@ -30,7 +30,7 @@ impl SingleNetwork {
         execution: Execution,
         random: &mut R,
     ) -> Result<Self, SupernetError> {
-        let store = VarStore::new(Device::Cpu);
+        let store = VarStore::new(execution.device());
         let layers = Layers::random(&store.root(), network.lower(), random).map_err(whole)?;
         Ok(Self::of(network, store, layers, execution))
     }
@@ -44,7 +44,7 @@ impl SingleNetwork {
         weights: &Weights,
         execution: Execution,
     ) -> Result<Self, SupernetError> {
-        let store = VarStore::new(Device::Cpu);
+        let store = VarStore::new(execution.device());
         let layers = Layers::given(&store.root(), network.lower(), weights).map_err(whole)?;
         Ok(Self::of(network, store, layers, execution))
     }

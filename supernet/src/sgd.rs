@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use tch::Tensor;
+use torch_shim::{StepSizes, nesterov};
 
 use crate::SupernetError;
 use crate::net::Variable;
@@ -76,32 +77,23 @@ impl Sgd {
         gradients: &[Tensor],
         learning_rate: f64,
     ) -> Result<(), SupernetError> {
-        tch::no_grad(|| {
-            for (variable, gradient) in variables.iter().zip(gradients) {
-                self.move_one(variable, gradient, learning_rate)?;
-            }
-            Ok(())
-        })
+        let SgdSettings { momentum, weight_decay } = self.settings;
+        let velocities = variables.iter().map(|variable| self.velocity(variable));
+        let velocities: Vec<Tensor> = velocities.collect::<Result<_, _>>()?;
+        let weights: Vec<Tensor> =
+            variables.iter().map(|variable| variable.tensor.shallow_clone()).collect();
+        let sizes = StepSizes { rate: learning_rate, momentum, weight_decay };
+        Ok(nesterov(&weights, &velocities, gradients, sizes)?)
     }
 
-    fn move_one(
-        &mut self,
-        variable: &Variable,
-        gradient: &Tensor,
-        learning_rate: f64,
-    ) -> Result<(), SupernetError> {
-        let SgdSettings { momentum, weight_decay } = self.settings;
-        let mut weights = variable.tensor.f_detach()?;
-        let direction = weights.f_mul_scalar(weight_decay)?.f_add_(gradient)?;
-        let step = if let Some(velocity) = self.velocities.get_mut(&variable.name) {
-            let _ = velocity.f_mul_scalar_(momentum)?.f_add_(&direction)?;
-            velocity.f_mul_scalar(momentum)?
-        } else {
-            self.velocities.insert(variable.name.clone(), direction.shallow_clone());
-            direction.f_mul_scalar(momentum)?
-        };
-        let _ = weights.f_sub_(&step.f_add(&direction)?.f_mul_scalar_(learning_rate)?)?;
-        Ok(())
+    /// A variable's velocity, which shares its memory with the optimizer.
+    fn velocity(&mut self, variable: &Variable) -> Result<Tensor, SupernetError> {
+        if let Some(velocity) = self.velocities.get(&variable.name) {
+            return Ok(velocity.shallow_clone());
+        }
+        let none = tch::no_grad(|| variable.tensor.f_zeros_like())?;
+        self.velocities.insert(variable.name.clone(), none.shallow_clone());
+        Ok(none)
     }
 }
 

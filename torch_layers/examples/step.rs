@@ -92,7 +92,7 @@ impl Trainee {
     fn forward(&self, images: &Tensor) -> Result<Tensor, Box<dyn Error>> {
         let _scope = match self.way.precision {
             Precision::F32 => None,
-            Precision::Autocast => Some(Bf16Autocast::begin()?),
+            Precision::Autocast => Some(Bf16Autocast::begin(Device::Cpu)?),
         };
         Ok(self
             .layers

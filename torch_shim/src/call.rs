@@ -18,6 +18,11 @@ pub struct ShimError {
 }
 
 impl ShimError {
+    /// What this side says of a call that cannot be made.
+    pub(crate) fn new(call: &'static str, message: String) -> Self {
+        Self { call, message }
+    }
+
     /// An error of the Rust bindings in the course of a call.
     pub(crate) fn of(call: &'static str, error: &TchError) -> Self {
         Self { call, message: error.to_string() }

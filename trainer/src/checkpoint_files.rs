@@ -45,7 +45,10 @@ pub(crate) fn load<T: DeserializeOwned>(
     let state = serde_json::from_str(&text).with_context(cannot)?;
     load_weights(folder, weights)?;
     let path = folder.join(VELOCITIES);
-    let velocities = if path.exists() { tensor_file::read(&path)? } else { BTreeMap::new() };
+    let mut velocities = if path.exists() { tensor_file::read(&path)? } else { BTreeMap::new() };
+    for velocity in velocities.values_mut() {
+        *velocity = velocity.f_to_device(weights.device())?;
+    }
     Ok((state, Sgd::with_velocities(settings, velocities)?))
 }
 

@@ -35,7 +35,7 @@ pub(crate) struct EvalArgs {
 /// Runs the command.
 pub(crate) fn run(args: &EvalArgs) -> anyhow::Result<()> {
     let folder = RunFolder::read(&args.run)?;
-    let execution = execution::of(args.execution);
+    let execution = execution::of(args.execution)?;
     let (name, accuracy) = match &args.architecture {
         Some(architecture) => of_path(args, &folder, architecture, execution)?,
         None => of_training(args, &folder, execution)?,

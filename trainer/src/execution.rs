@@ -1,10 +1,35 @@
 //! An execution by its name, as the settings of a run have it.
 
+use anyhow::bail;
+use command_line::hint::WithHint;
 use runs::ExecutionName;
-use supernet::{Execution, Storage};
+use supernet::{CudaExecution, Execution, Storage};
 
 /// The execution of a name.
-pub(crate) fn of(name: ExecutionName) -> Execution {
+///
+/// # Errors
+/// One on a GPU, where there is none that libtorch can use.
+pub(crate) fn of(name: ExecutionName) -> anyhow::Result<Execution> {
+    let execution = named(name);
+    if execution.device().is_cuda() && !torch_shim::has_gpu() {
+        return refused(name).hint(
+            "it takes a GPU of NVIDIA with its driver, and a libtorch that was built for it (docs/libtorch.md); \
+             --execution fastest runs on what there is",
+        );
+    }
+    Ok(execution)
+}
+
+fn refused(name: ExecutionName) -> anyhow::Result<Execution> {
+    bail!("the execution is `{name}`, and there is no GPU that libtorch can use")
+}
+
+/// The name of what is run, where the fastest is asked for.
+pub(crate) fn resolved(asked: ExecutionName) -> anyhow::Result<ExecutionName> {
+    Ok(name(of(asked)?))
+}
+
+fn named(name: ExecutionName) -> Execution {
     match name {
         ExecutionName::Fastest => Execution::fastest(),
         ExecutionName::Plain => Execution::Plain,
@@ -12,12 +37,10 @@ pub(crate) fn of(name: ExecutionName) -> Execution {
         ExecutionName::Autocast => Execution::Autocast,
         ExecutionName::FusedF32 => Execution::Fused(Storage::F32),
         ExecutionName::FusedBf16 => Execution::Fused(Storage::Bf16),
+        ExecutionName::CudaPlain => Execution::Cuda(CudaExecution::Plain),
+        ExecutionName::CudaChannelsLast => Execution::Cuda(CudaExecution::ChannelsLast),
+        ExecutionName::CudaAutocast => Execution::Cuda(CudaExecution::Autocast),
     }
-}
-
-/// The name of what is run, where the fastest is asked for.
-pub(crate) fn resolved(asked: ExecutionName) -> ExecutionName {
-    name(of(asked))
 }
 
 /// The name of an execution.
@@ -28,6 +51,9 @@ pub(crate) fn name(execution: Execution) -> ExecutionName {
         Execution::Autocast => ExecutionName::Autocast,
         Execution::Fused(Storage::F32) => ExecutionName::FusedF32,
         Execution::Fused(Storage::Bf16) => ExecutionName::FusedBf16,
+        Execution::Cuda(CudaExecution::Plain) => ExecutionName::CudaPlain,
+        Execution::Cuda(CudaExecution::ChannelsLast) => ExecutionName::CudaChannelsLast,
+        Execution::Cuda(CudaExecution::Autocast) => ExecutionName::CudaAutocast,
     }
 }
 
@@ -39,10 +65,20 @@ mod tests {
 
     #[test]
     fn every_name_but_the_fastest_is_that_of_one_execution() {
-        for named in ExecutionName::value_variants() {
-            if *named != ExecutionName::Fastest {
-                assert_eq!(name(of(*named)), *named);
+        for asked in ExecutionName::value_variants() {
+            if *asked != ExecutionName::Fastest {
+                assert_eq!(name(named(*asked)), *asked);
             }
         }
+    }
+
+    #[test]
+    fn a_gpu_that_is_not_there_is_refused_by_name() {
+        if torch_shim::has_gpu() {
+            return;
+        }
+        let error = of(ExecutionName::CudaPlain).unwrap_err().to_string();
+        assert!(error.contains("`cuda-plain`"), "{error}");
+        assert!(of(ExecutionName::Fastest).is_ok_and(|fastest| !fastest.device().is_cuda()));
     }
 }

@@ -7,8 +7,14 @@ use datasets::{BatchPlan, BatchPosition, Batches, ImageSet, Loader, Pipeline};
 use supernet::Batch;
 use tch::Tensor;
 
-/// Threads that make batches beside those that compute: decoding is little work for small images.
-const WORKERS: NonZeroUsize = NonZeroUsize::MIN;
+/// The most threads that make batches beside those that compute.
+const MOST_WORKERS: usize = 8;
+
+/// Threads that make batches. They do what there is to do, however many they are, and wait for the rest of the time.
+fn workers() -> NonZeroUsize {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    NonZeroUsize::new((cores / 2).min(MOST_WORKERS)).unwrap_or(NonZeroUsize::MIN)
+}
 
 /// Batches without end, from a position.
 #[derive(Debug)]
@@ -28,7 +34,7 @@ impl Feed {
     ) -> anyhow::Result<Self> {
         let plan = BatchPlan::training(&images, batch_size as usize, seed)?;
         let steps_per_epoch = u64::from(plan.steps_per_epoch());
-        let loader = Loader::new(images, pipeline, plan, WORKERS)?;
+        let loader = Loader::new(images, pipeline, plan, workers())?;
         Ok(Self { loader, steps_per_epoch, batches: None })
     }
 
@@ -63,7 +69,7 @@ pub(crate) fn evaluation(
     batch_size: usize,
 ) -> anyhow::Result<impl Iterator<Item = anyhow::Result<Batch>>> {
     let plan = BatchPlan::evaluation(images, batch_size)?;
-    let batches = Loader::new(images.clone(), pipeline, plan, WORKERS)?.epoch(0)?;
+    let batches = Loader::new(images.clone(), pipeline, plan, workers())?.epoch(0)?;
     Ok(batches.map(|batch| tensors(&batch?)))
 }
 

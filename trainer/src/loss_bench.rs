@@ -121,7 +121,7 @@ fn losses(
 ) -> anyhow::Result<Vec<f64>> {
     let mut feed = set.feed(&set.recipe(), args.batch, args.seed)?;
     let mut random = stream(args.seed, Purpose::Start, 0);
-    let net = Supernet::new(space.clone(), execution::of(name), &mut random)?;
+    let net = Supernet::new(space.clone(), execution::of(name)?, &mut random)?;
     let optimizer = Sgd::new(SgdSettings::PUBLISHED)?;
     let mut step = WeightStep { optimizer, smoothing: LabelSmoothing::PUBLISHED };
     let loss_of = |number: u32| {

@@ -30,6 +30,8 @@ use cli::{BenchCommand, Cli, Command};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    // libtorch asks once whether there is a GPU, when it is first asked for anything.
+    let _ = torch_shim::has_gpu();
     // Where the system cannot, steps take longer and nothing else changes.
     let _ = torch_shim::keep_freed_memory();
     match run(&cli.command) {

@@ -51,7 +51,7 @@ pub(crate) fn run(args: &RankArgs) -> anyhow::Result<()> {
     tch::set_num_threads(i32::try_from(threads.get()).context("the number of threads")?);
     let mut feed = plan::held_out(&config, &space)?;
     let net =
-        Supernet::new(space, execution::of(args.execution), &mut stream(0, Purpose::Start, 0))?;
+        Supernet::new(space, execution::of(args.execution)?, &mut stream(0, Purpose::Start, 0))?;
     extraction::take_weights(&args.run, &net)?;
     let ranked = rank(&net, &mut feed, &paths, u64::from(config.architecture_batch.get()))?;
     let ranked = ranked.into_iter().map(|standing| Ranked {

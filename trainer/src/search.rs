@@ -48,7 +48,7 @@ struct Search {
 pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     let folder = RunFolder::resume(root)?;
     let mut config = SearchConfig::read(&folder.config())?;
-    config.execution = execution::resolved(config.execution);
+    config.execution = execution::resolved(config.execution)?;
     tch::set_num_threads(i32::try_from(config.threads.get()).context("the number of threads")?);
     let mut search = Search::prepare(folder, config)?;
     search.go_on()?;
@@ -67,7 +67,7 @@ impl Search {
         let rate = *config.architecture_learning_rate.get_or_insert(rate);
         let learner = plan::learner(&config, plan, &space, &cost, rate, &mut random)?;
         folder.write_config(&config)?;
-        let net = Supernet::new(space, execution::of(config.execution), &mut random)?
+        let net = Supernet::new(space, execution::of(config.execution)?, &mut random)?
             .beginning_as_identity()?;
         let checkpoints = Checkpoints::new(folder.checkpoints());
         let (state, optimizer) = if let Some(found) = checkpoints.latest()? {

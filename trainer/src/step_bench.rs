@@ -14,7 +14,7 @@ use runs::ExecutionName;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use supernet::{Batch, LabelSmoothing, Sgd, SgdSettings, Supernet, WeightStep};
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 use torch_shim::Allocations;
 
 use crate::{execution, progress};
@@ -118,15 +118,11 @@ impl Bench {
         let space = resolve::space(&args.space)?;
         let classes = i64::from(space.definition().classes);
         let logits = Logits::random(&space, &mut random);
-        let net = Supernet::new(space, execution::of(args.execution), &mut random)?;
-        let shape = net.image_shape(args.batch.into());
+        let net = Supernet::new(space, execution::of(args.execution)?, &mut random)?;
+        let (shape, device) = (net.image_shape(args.batch.into()), net.execution().device());
         let batch = Batch {
-            images: Tensor::f_randn(shape, (Kind::Float, Device::Cpu))?,
-            labels: Tensor::f_randint(
-                classes,
-                [i64::from(args.batch)],
-                (Kind::Int64, Device::Cpu),
-            )?,
+            images: Tensor::f_randn(shape, (Kind::Float, device))?,
+            labels: Tensor::f_randint(classes, [i64::from(args.batch)], (Kind::Int64, device))?,
         };
         let weight_step = WeightStep {
             optimizer: Sgd::new(SgdSettings::PUBLISHED)?,
@@ -144,6 +140,7 @@ impl Bench {
                 bar.set_message(step.name());
                 let start = Instant::now();
                 self.make(step)?;
+                self.net.execution().wait();
                 if round > 0 {
                     seconds.entry(step.name()).or_default().push(start.elapsed().as_secs_f64());
                 }

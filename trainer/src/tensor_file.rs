@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, ensure};
 use tch::nn::VarStore;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// Writes tensors by their names.
 pub(crate) fn write<'a>(
@@ -14,8 +14,9 @@ pub(crate) fn write<'a>(
 ) -> anyhow::Result<()> {
     let cannot = || format!("cannot write {}", path.display());
     let copies = tensors.into_iter().map(|(name, tensor)| {
-        // The format knows one order of numbers.
-        Ok((name.as_str(), tch::no_grad(|| tensor.f_detach()?.f_contiguous())?))
+        // The format knows one order of numbers, and no GPU.
+        let copy = || tensor.f_detach()?.f_to_device(Device::Cpu)?.f_contiguous();
+        Ok((name.as_str(), tch::no_grad(copy)?))
     });
     let copies: Vec<(&str, Tensor)> = copies.collect::<anyhow::Result<_>>().with_context(cannot)?;
     Tensor::write_safetensors(&copies, path).with_context(cannot)
@@ -61,7 +62,6 @@ pub(crate) fn load_variables(path: &Path, store: &VarStore) -> anyhow::Result<()
 
 #[cfg(test)]
 mod tests {
-    use tch::Device;
     use tch::nn::{Init, VarStore};
 
     use super::*;

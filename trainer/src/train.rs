@@ -52,7 +52,7 @@ struct Training {
 pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     let folder = RunFolder::resume(root)?;
     let mut config = TrainConfig::read(&folder.config())?;
-    config.execution = execution::resolved(config.execution);
+    config.execution = execution::resolved(config.execution)?;
     folder.write_config(&config)?;
     tch::set_num_threads(i32::try_from(config.threads.get()).context("the number of threads")?);
     let mut training = Training::prepare(folder, config)?;
@@ -81,7 +81,7 @@ impl Training {
         let images = NormalisedSet::open(&config.data, input, classes, config.seed)?;
         let feed = images.feed(&config.recipe, config.batch.get(), config.seed)?;
         let mut random = stream(config.seed, Purpose::Start, 0);
-        let execution = execution::of(config.execution);
+        let execution = execution::of(config.execution)?;
         let network = match &config.supernet {
             Some(search) => extraction::from_search(search, &network, execution)?,
             None => SingleNetwork::random(network, execution, &mut random)?,

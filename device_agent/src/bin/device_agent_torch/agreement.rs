@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use device_agent::backend::{OFFERS, Offer, Setting};
 use op_catalog::wire::Runtime;
 use op_catalog::{Network, PlacedOp, SpaceDefinition, reference};
+use torch_shim::has_gpu;
 
 use crate::torch;
 
@@ -30,7 +31,8 @@ fn output(offer: Offer, network: &Network, setting: Setting) -> Vec<f32> {
 fn check(network: &Network, what: &str, setting: Setting) {
     let expected = output(tract(), network, setting);
     assert!(expected.iter().any(|value| *value != 0.0), "{what}: nothing comes out");
-    for offer in [torch::FROZEN, torch::EAGER] {
+    let on_gpu = has_gpu().then_some(torch::CUDA);
+    for offer in [torch::FROZEN, torch::EAGER].into_iter().chain(on_gpu) {
         let found = output(offer, network, setting);
         assert_eq!(found.len(), expected.len(), "{what}: {}", offer.runtime);
         let furthest = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);

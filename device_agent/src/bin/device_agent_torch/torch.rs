@@ -1,6 +1,5 @@
 //! The libtorch runtimes run the very module that is trained, on the CPU or on a GPU.
 
-use std::path::Path;
 use std::sync::Once;
 
 use anyhow::{Context, ensure};
@@ -12,12 +11,9 @@ use tch::nn::VarStore;
 use tch::{Cuda, Device, Tensor};
 use torch_layers::{Layers, Mode};
 use torch_shim::{
-    FreedMemory, Frozen, channels_last, cpu_capability, keep_freed_memory, libtorch_version,
-    open_cuda,
+    FreedMemory, Frozen, channels_last, compute_exactly, cpu_capability, has_gpu,
+    keep_freed_memory, libtorch_version,
 };
-
-/// Whether the system has a GPU of NVIDIA: the device file of its driver.
-const GPU_DRIVER: &str = "/dev/nvidiactl";
 
 static SINGLE_FILE: Once = Once::new();
 
@@ -41,6 +37,7 @@ pub(crate) const CUDA: Offer = Offer {
     info: |core_count| has_gpu().then(|| info(Runtime::TorchCuda, core_count, "CUDA".to_owned())),
     bench: |threads, _item_seed| {
         ensure!(has_gpu(), "there is no GPU that libtorch can use");
+        compute_exactly()?;
         bench(Execution::OnGpu, threads)
     },
 };
@@ -86,11 +83,6 @@ fn info(runtime: Runtime, core_count: u32, kernels: String) -> RuntimeInfo {
         precisions: vec![Precision::F32],
         max_threads: core_count,
     }
-}
-
-/// Whether there is a GPU, its driver, and a libtorch that was built for it.
-fn has_gpu() -> bool {
-    Path::new(GPU_DRIVER).exists() && open_cuda().is_ok() && Cuda::is_available()
 }
 
 fn bench(execution: Execution, threads: u32) -> anyhow::Result<Bench> {
