@@ -62,6 +62,7 @@ fn prepare(args: &SearchArgs, root: &Path) -> anyhow::Result<()> {
         let its = supernet(search, &space)?;
         config = config.on_weights_of(&its)?;
     }
+    trainer::ensure_has(config.execution)?;
     RunFolder::create(root, |folder| {
         folder.write(&folder.space(), &toml::to_string_pretty(space.definition())?)?;
         file::write(&folder.table(), &table)?;

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::Context;
 use clap::Args;
+use runs::ExecutionName;
 
 use command_line::hint::WithHint;
 
@@ -54,6 +55,17 @@ pub(crate) fn answer(command: &str, arguments: &[OsString]) -> anyhow::Result<Ve
         "the trainer's `{command}` has failed, as it says above"
     );
     Ok(output.stdout)
+}
+
+/// Asks the trainer whether this machine has what an execution needs, where some machines have not.
+///
+/// # Errors
+/// What the trainer says to people.
+pub(crate) fn ensure_has(execution: ExecutionName) -> anyhow::Result<()> {
+    if execution.needs_gpu() {
+        answer("execution", &[execution.to_string().into()])?;
+    }
+    Ok(())
 }
 
 /// The program that the environment names, or the one beside this program.

@@ -29,6 +29,13 @@ pub enum ExecutionName {
     CudaAutocast,
 }
 
+impl ExecutionName {
+    /// Whether it is one on a GPU, which not every machine has.
+    pub fn needs_gpu(self) -> bool {
+        matches!(self, Self::CudaPlain | Self::CudaChannelsLast | Self::CudaAutocast)
+    }
+}
+
 impl fmt::Display for ExecutionName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let value = self.to_possible_value();

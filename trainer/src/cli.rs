@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use runs::ExecutionName;
+
 use crate::evaluate_command::EvalArgs;
 use crate::export::ExportArgs;
 use crate::loss_bench::LossArgs;
@@ -36,6 +38,12 @@ pub(crate) enum Command {
     Rank(RankArgs),
     /// Write a trained network for other programs
     Export(ExportArgs),
+    /// Say which execution a name stands for on this machine, or why there is none
+    #[command(hide = true)]
+    Execution {
+        /// The name
+        name: ExecutionName,
+    },
     /// Time what a search is made of
     #[command(subcommand)]
     Bench(BenchCommand),

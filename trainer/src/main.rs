@@ -53,6 +53,10 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::Eval(args) => evaluate_command::run(args),
         Command::Rank(args) => rank_command::run(args),
         Command::Export(args) => export::run(args),
+        Command::Execution { name } => {
+            let name = execution::resolved(*name)?;
+            output::data(&name.to_string())
+        }
         Command::Bench(BenchCommand::Step(args)) => step_bench::run(args),
         Command::Bench(BenchCommand::Losses(args)) => loss_bench::run(args),
     }

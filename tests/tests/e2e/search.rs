@@ -278,6 +278,11 @@ fn what_cannot_be_searched_is_refused_with_the_numbers_before_a_run_is_made() {
     ] {
         assert!(parts.iter().all(|part| said.contains(part)), "{said}");
     }
+    if !Path::new("/dev/nvidiactl").exists() {
+        let said = search(&target, &["--execution", "cuda-plain"]);
+        assert!(said.contains("the execution is `cuda-plain`, and there is no GPU"), "{said}");
+        assert!(said.contains("hint: "), "{said}");
+    }
     let with_data = |data: &str| {
         let run = ["--data", data, "--target", &target, "--out", "run"];
         refusal(folder, &[&SEARCH[..], &run].concat())
