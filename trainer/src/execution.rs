@@ -14,7 +14,7 @@ pub(crate) fn of(name: ExecutionName) -> anyhow::Result<Execution> {
     if execution.device().is_cuda() && !torch_shim::has_gpu() {
         return refused(name).hint(
             "it takes a GPU of NVIDIA with its driver, and a libtorch that was built for it (docs/libtorch.md); \
-             --execution fastest runs on what there is",
+             `fastest`, by --execution or in the config.toml of a run, runs on what there is",
         );
     }
     Ok(execution)
