@@ -1,5 +1,5 @@
-// A step of SGD with Nesterov's momentum, of all variables in a few operations: on a GPU, one by one, their starts
-// take longer than the rest of a small network's step.
+// A step of SGD with Nesterov's momentum, of all variables in a few operations: each is a start of a kernel on a GPU,
+// and a network has a hundred variables.
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
