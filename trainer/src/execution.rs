@@ -1,6 +1,6 @@
 //! An execution by its name, as the settings of a run have it.
 
-use anyhow::bail;
+use anyhow::anyhow;
 use command_line::hint::WithHint;
 use runs::ExecutionName;
 use supernet::{CudaExecution, Execution, Storage};
@@ -12,16 +12,13 @@ use supernet::{CudaExecution, Execution, Storage};
 pub(crate) fn of(name: ExecutionName) -> anyhow::Result<Execution> {
     let execution = named(name);
     if execution.device().is_cuda() && !torch_shim::has_gpu() {
-        return refused(name).hint(
-            "it takes a GPU of NVIDIA with its driver, and a libtorch that was built for it (docs/libtorch.md); \
-             `fastest`, by --execution or in the config.toml of a run, runs on what there is",
-        );
+        return Err(anyhow!("the execution is `{name}`, and there is no GPU that libtorch can use"))
+            .hint(
+                "it takes a GPU of NVIDIA with its driver, and a libtorch that was built for it (docs/libtorch.md); \
+                 `fastest`, by --execution or in the config.toml of a run, runs on what there is",
+            );
     }
     Ok(execution)
-}
-
-fn refused(name: ExecutionName) -> anyhow::Result<Execution> {
-    bail!("the execution is `{name}`, and there is no GPU that libtorch can use")
 }
 
 /// The name of what is run, where the fastest is asked for.
@@ -68,6 +65,7 @@ mod tests {
         for asked in ExecutionName::value_variants() {
             if *asked != ExecutionName::Fastest {
                 assert_eq!(name(named(*asked)), *asked);
+                assert_eq!(named(*asked).device().is_cuda(), asked.needs_gpu(), "{asked}");
             }
         }
     }
