@@ -1,5 +1,6 @@
 //! Edge values are one number per candidate of every edge: logits, gradients, moments, costs.
 
+use op_catalog::Architecture;
 use serde::{Deserialize, Serialize};
 
 use crate::SearchError;
@@ -76,6 +77,24 @@ impl EdgeValues {
             Some(edge) => {
                 let (found, expected) = (given.edges[edge].len(), self.edges[edge].len());
                 let message = format!("{found} {what} were given for {expected} candidates");
+                Err(SearchError::Edge { edge, message })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses an architecture of another number of edges, or a choice that its edge does not have.
+    pub(crate) fn check_choices(&self, architecture: &Architecture) -> Result<(), SearchError> {
+        let (choices, edges) = (architecture.choices(), &self.edges);
+        if choices.len() != edges.len() {
+            let (found, expected) = (choices.len(), edges.len());
+            return Err(SearchError::EdgeCount { what: "choices", found, expected });
+        }
+        let is_outside = |(edge, choice): (&Vec<f64>, &usize)| edge.len() <= *choice;
+        match edges.iter().zip(choices).position(is_outside) {
+            Some(edge) => {
+                let (choice, count) = (choices[edge], edges[edge].len());
+                let message = format!("choice {choice} is not below {count}");
                 Err(SearchError::Edge { edge, message })
             }
             None => Ok(()),

@@ -5,7 +5,8 @@
 //! into logit gradients; a [`SearchCost`] has its expectation and gradient in closed form; an
 //! [`Objective`] makes cross-entropy and cost one loss, and [`Adam`] takes the step. [`GradientSearch`]
 //! is all of that together, [`ReinforceSearch`] its counterpart that learns from rewards,
-//! [`EntropyPressure`] makes both decide, and [`Alternation`] says when weights and when logits learn.
+//! [`EntropyPressure`] makes both decide, and [`Alternation`] says when weights and when logits learn. A [`TrialModel`]
+//! learns from networks that were trained by themselves, and [`proposals`] says which to try next.
 //! `docs/search.md` has the equations in one
 //! place.
 //!
@@ -34,6 +35,7 @@
 pub mod alternation;
 pub mod budget_choice;
 mod budget_window;
+mod candidate_traits;
 pub mod cosine;
 pub mod cost;
 mod draw;
@@ -50,6 +52,7 @@ pub mod linear_cost;
 pub mod logits;
 pub mod objective;
 pub mod optimizer;
+pub mod proposal;
 pub mod reinforce;
 pub mod reinforce_search;
 pub mod shortlist;
@@ -57,6 +60,7 @@ pub mod target_multiplier;
 pub mod term;
 #[cfg(test)]
 mod toy;
+pub mod trial_model;
 
 pub use alternation::{Action, Alternation, ArchitectureUpdates, Phase, Plan, Step};
 pub use budget_choice::BudgetChoice;
@@ -71,8 +75,10 @@ pub use linear_cost::{CostRange, LinearCost};
 pub use logits::Logits;
 pub use objective::{Loss, Objective};
 pub use optimizer::{Adam, AdamSettings};
+pub use proposal::proposals;
 pub use reinforce::{Episode, Reinforce, Reward};
 pub use reinforce_search::ReinforceSearch;
 pub use shortlist::shortlist;
 pub use target_multiplier::TargetMultiplier;
 pub use term::Term;
+pub use trial_model::{Trial, TrialModel, TrialPosterior};

@@ -102,7 +102,7 @@ impl Logits {
     /// # Errors
     /// Another number of choices than edges, or a choice that an edge does not have.
     pub fn log_probability(&self, architecture: &Architecture) -> Result<f64, SearchError> {
-        self.check_choices(architecture)?;
+        self.values.check_choices(architecture)?;
         let edges = self.values.edges().iter().zip(architecture.choices());
         Ok(edges.map(|(edge, &choice)| edge[choice] - log_sum_exp(edge)).sum())
     }
@@ -115,29 +115,12 @@ impl Logits {
         &self,
         architecture: &Architecture,
     ) -> Result<EdgeValues, SearchError> {
-        self.check_choices(architecture)?;
+        self.values.check_choices(architecture)?;
         let mut gradient = self.values.map_edges(|edge| softmax(edge).iter().map(|p| -p).collect());
         for (edge, &choice) in gradient.edges_mut().iter_mut().zip(architecture.choices()) {
             edge[choice] += 1.0;
         }
         Ok(gradient)
-    }
-
-    fn check_choices(&self, architecture: &Architecture) -> Result<(), SearchError> {
-        let (choices, edges) = (architecture.choices(), self.values.edges());
-        if choices.len() != edges.len() {
-            let (found, expected) = (choices.len(), edges.len());
-            return Err(SearchError::EdgeCount { what: "choices", found, expected });
-        }
-        let is_outside = |(edge, choice): (&Vec<f64>, &usize)| edge.len() <= *choice;
-        match edges.iter().zip(choices).position(is_outside) {
-            Some(edge) => {
-                let (choice, count) = (choices[edge], edges[edge].len());
-                let message = format!("choice {choice} is not below {count}");
-                Err(SearchError::Edge { edge, message })
-            }
-            None => Ok(()),
-        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::store::Store;
-use crate::{DatasetError, ImageSet, ImageShape};
+use crate::{DatasetError, HeldOut, ImageSet, ImageShape, TrainingParts};
 
 /// Which images: labels may be learnt from one split alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +63,17 @@ impl Dataset {
             }
         }
         Ok(Self { name, classes, training, test })
+    }
+
+    /// The training images alone, as a data set of its own: what is held out of them takes the place of the test images, so
+    /// that a choice between networks is made without those.
+    ///
+    /// # Errors
+    /// As [`ImageSet::hold_out`].
+    pub fn held_out(&self, part: HeldOut, seed: u64) -> Result<Self, DatasetError> {
+        let TrainingParts { weights, architecture } = self.training.hold_out(part, seed)?;
+        let name = format!("{}, held-out training images", self.name);
+        Ok(Self { name, classes: self.classes.clone(), training: weights, test: architecture })
     }
 
     pub(crate) fn renamed(self, name: &str) -> Self {

@@ -7,6 +7,7 @@ use crate::derive::DeriveArgs;
 use crate::devices::DevicesCommand;
 use crate::predict::PredictArgs;
 use crate::profile::ProfileArgs;
+use crate::race::RaceArgs;
 use crate::search::SearchArgs;
 use crate::table_commands::TableCommand;
 use crate::train::TrainArgs;
@@ -43,6 +44,8 @@ pub(crate) enum Command {
     Table(TableCommand),
     /// Learn a network for a device and a latency target
     Search(Box<SearchArgs>),
+    /// Train several networks of a search for a short time, and find the best of them
+    Race(Box<RaceArgs>),
     /// Choose networks from a search for latency budgets, and measure them
     Derive(DeriveArgs),
     /// Train a network
@@ -88,6 +91,7 @@ mod tests {
           verify    Measure whole networks on the device and compare them with what a table predicts
           table     Look at, compare, import and export latency tables
           search    Learn a network for a device and a latency target
+          race      Train several networks of a search for a short time, and find the best of them
           derive    Choose networks from a search for latency budgets, and measure them
           train     Train a network
           eval      Say how well a trained network does on test images

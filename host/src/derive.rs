@@ -3,7 +3,8 @@
 //! Among the architectures whose predicted latency and a margin are within the budget, and use most of it, the most
 //! probable is chosen, exactly ([`architecture_search::BudgetChoice`]). What it measures on the device says how far
 //! predictions of such networks are off; the choice is repeated with that, until the budget is met and not much is left
-//! of it. With `--compare`, what shared weights say of whole networks is asked too ([`Preference`]).
+//! of it. With `--compare`, what shared weights say of whole networks is asked too, and with `--raced` what they did when
+//! they were trained by themselves ([`Preference`]).
 
 mod attempts;
 mod preference;
@@ -12,22 +13,22 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, ensure};
-use architecture_search::LinearCost;
+use anyhow::Context;
 use clap::Args;
-use latency_tables::{EdgeCosts, LatencyTable};
-use op_catalog::SearchSpace;
-use runs::{FoundLogits, LatencyTarget, RunFolder, SearchConfig, searched_space};
+use runs::{LatencyTarget, RaceFolder, RunFolder, SearchConfig};
 use serde::Serialize;
 
 use crate::connection::DeviceArgs;
-use crate::latency_range::LatencyRange;
+use crate::found_run::FoundRun;
 use crate::network_measuring::{Asked, OtherDevice, measure};
+use crate::race;
 use crate::report::{self, Column};
-use attempts::{Attempts, Tried};
+use attempts::Attempts;
 use command_line::hint::WithHint;
-use command_line::{output, resolve};
+use command_line::output;
 use preference::Preference;
+
+pub(crate) use attempts::Tried;
 
 /// Arguments of `host derive`.
 #[derive(Args, Debug)]
@@ -62,6 +63,10 @@ pub(crate) struct DeriveArgs {
     /// it had --supernet, and by its own otherwise
     #[arg(long, value_name = "NETWORKS")]
     compare: Option<NonZeroU32>,
+    /// Take the best network of the race that `host race` has made for the target (and --name), in place of the most
+    /// probable one
+    #[arg(long, conflicts_with = "compare")]
+    raced: bool,
     /// Word that is put before the names of the architectures' files
     #[arg(long, value_name = "WORD")]
     name: Option<String>,
@@ -85,8 +90,9 @@ struct Derived {
     /// Networks that were measured until one was right.
     tries: u32,
     log_probability: f64,
-    /// Share of held-out images that it classifies rightly with the weights by which networks were compared, if they were.
-    supernet_accuracy: Option<f64>,
+    /// Share of held-out images that it classifies rightly, with the weights by which networks were compared or those that
+    /// a race has trained, if either was.
+    held_out_accuracy: Option<f64>,
     choices: Vec<usize>,
     file: PathBuf,
 }
@@ -94,11 +100,7 @@ struct Derived {
 /// What all budgets have in common.
 struct Deriving<'a> {
     args: &'a DeriveArgs,
-    space: SearchSpace,
-    table: LatencyTable,
-    found: FoundLogits,
-    cost: LinearCost,
-    range: LatencyRange,
+    run: FoundRun,
     device: Option<DeviceArgs>,
 }
 
@@ -123,46 +125,32 @@ pub(crate) fn run(args: &DeriveArgs) -> anyhow::Result<ExitCode> {
 
 impl<'a> Deriving<'a> {
     fn new(args: &'a DeriveArgs, folder: &RunFolder) -> anyhow::Result<Self> {
-        let space = searched_space::of(folder)?;
-        let path = args.table.clone().unwrap_or_else(|| folder.table());
-        let table = resolve::table(&path)?;
-        let found = FoundLogits::read(&folder.logits())
-            .hint("the search has not ended: `host search --resume` goes on with it")?;
-        ensure!(
-            found.logits.values().choice_counts()
-                == space.edges().map(<[_]>::len).collect::<Vec<_>>(),
-            "{} is not of the space `{}`",
-            folder.logits().display(),
-            space.name()
-        );
-        let costs = EdgeCosts::new(&space, &table)
-            .with_context(|| format!("{} cannot price the search's space", path.display()))?;
-        let cost = LinearCost::latency_ms(&costs)?;
-        let range = LatencyRange::new(&space, &costs);
+        let run = FoundRun::read(folder, args.table.as_deref())?;
         let device = args.device.clone().map(|device| DeviceArgs {
             device,
             config: args.devices.clone(),
             agent_binary: args.agent_binary.clone(),
         });
-        Ok(Self { args, space, table, found, cost, range, device })
+        Ok(Self { args, run, device })
     }
 
     fn derive(&self, folder: &RunFolder, target: LatencyTarget) -> anyhow::Result<Derived> {
         let budget = target.milliseconds().0;
-        self.range.ensure_within(budget)?;
-        let (preference, off_ms) = self.preference(folder, budget)?;
+        self.run.range.ensure_within(budget)?;
+        let name = race::name(self.args.name.as_deref(), target);
+        let (preference, off_ms) = if self.args.raced {
+            (Preference::raced(&RaceFolder::of(folder, &name), &self.run)?, None)
+        } else {
+            self.preference(folder, budget)?
+        };
         let (tried, count) = match &self.device {
             None => (self.predicted_within(&preference, budget)?, 0),
             Some(device) => self.measured_within(device, &preference, off_ms, budget)?,
         };
         self.warn_of_surprise(&tried);
         self.warn_of_what_is_left(&tried, budget);
-        let name = match &self.args.name {
-            Some(name) => format!("{name}-{target}"),
-            None => target.to_string(),
-        };
         let file = folder.architecture(&name);
-        folder.write(&file, &tried.choice.architecture.to_json(&self.space)?)?;
+        folder.write(&file, &tried.choice.architecture.to_json(&self.run.space)?)?;
         Ok(Derived {
             target_ms: budget,
             predicted_ms: tried.predicted.0,
@@ -171,7 +159,7 @@ impl<'a> Deriving<'a> {
             measured_interval_ms: tried.measured.map(|[low, _, high]| [low, high]),
             tries: count,
             log_probability: tried.choice.log_probability,
-            supernet_accuracy: preference.of(&tried.choice).map(|ranked| ranked.accuracy),
+            held_out_accuracy: preference.accuracy(&tried.choice),
             choices: tried.choice.architecture.choices().to_vec(),
             file,
         })
@@ -201,8 +189,7 @@ impl<'a> Deriving<'a> {
         };
         let off_or_margin_ms = off_ms.unwrap_or_else(|| probe.margin());
         let window = probe.window_around(budget, off_or_margin_ms, self.args.floor);
-        let (space, found) = (&self.space, &self.found);
-        let ranking = Preference::ranking(folder, space, found, &self.cost, window, count)?;
+        let ranking = Preference::compared(folder, &self.run, window, count)?;
         Ok((ranking, off_ms))
     }
 
@@ -291,33 +278,25 @@ impl<'a> Deriving<'a> {
                  was found within both; {}",
                 100.0 * share,
                 100.0 * self.args.floor,
-                self.range
+                self.run.range
             ));
         }
     }
 
     fn choose(&self, preference: &Preference, budget: f64) -> anyhow::Result<Tried> {
         let window = (self.args.floor * budget, budget);
-        let (choice, worth) = preference.choose(&self.found, &self.cost, window)?;
-        let network = self.space.network(&choice.architecture)?;
-        let prediction = self.table.best_prediction(&network)?;
-        Ok(Tried {
-            choice,
-            worth,
-            predicted: prediction.latency,
-            standard_error: prediction.standard_error,
-            measured: None,
-        })
+        let (choice, worth) = preference.choose(&self.run.found, &self.run.cost, window)?;
+        Tried::new(&self.run, choice, worth)
     }
 
     fn measure(&self, device: &DeviceArgs, tried: &mut Tried) -> anyhow::Result<f64> {
         let asked = Asked {
             name: "derived".to_owned(),
-            network: self.space.network(&tried.choice.architecture)?,
+            network: self.run.space.network(&tried.choice.architecture)?,
             predicted: tried.predicted,
         };
         let other = if self.args.force { OtherDevice::Taken } else { OtherDevice::Refused };
-        let measurement = measure(device, &self.table, &[asked], other)?.remove(0);
+        let measurement = measure(device, &self.run.table, &[asked], other)?.remove(0);
         let headline = &measurement.headline;
         tried.measured = Some([headline.ci_low.0, headline.value.0, headline.ci_high.0]);
         Ok(headline.value.0)
@@ -325,7 +304,7 @@ impl<'a> Deriving<'a> {
 }
 
 /// A share as it is typed.
-fn share(text: &str) -> Result<f64, String> {
+pub(crate) fn share(text: &str) -> Result<f64, String> {
     let share = text.parse::<f64>().ok().filter(|share| (0.0..=1.0).contains(share));
     share.ok_or_else(|| "a share is a number from 0 to 1".to_owned())
 }

@@ -13,6 +13,7 @@ mod connection;
 mod derive;
 mod devices;
 mod doctor;
+mod found_run;
 mod journal;
 mod latency_range;
 mod local_agent;
@@ -20,6 +21,7 @@ mod network_measuring;
 mod predict;
 mod profile;
 mod progress;
+mod race;
 mod registry;
 mod report;
 mod run_place;
@@ -60,6 +62,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Verify(args) => verify::run(args),
         Command::Table(command) => table_commands::run(command),
         Command::Search(args) => search::run(args).map(|never| match never {}),
+        Command::Race(args) => race::run(args),
         Command::Derive(args) => derive::run(args),
         Command::Train(args) => train::run(args).map(|never| match never {}),
         Command::Baseline(args) => baseline::run(args),

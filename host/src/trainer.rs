@@ -57,6 +57,13 @@ pub(crate) fn answer(command: &str, arguments: &[OsString]) -> anyhow::Result<Ve
     Ok(output.stdout)
 }
 
+/// The trainer with one of its commands, still to be started.
+pub(crate) fn command(command: &str, arguments: &[&OsStr]) -> anyhow::Result<Command> {
+    let mut asked = Command::new(find(std::env::var_os(TRAINER_VARIABLE))?);
+    asked.arg(command).args(arguments).stdin(Stdio::null());
+    Ok(asked)
+}
+
 /// Asks the trainer whether this machine has what an execution needs, where some machines have not.
 ///
 /// # Errors

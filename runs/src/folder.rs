@@ -7,6 +7,7 @@
 //! metrics.jsonl        a line for each step
 //! checkpoints/         the last two states
 //! logits.json          what a search found
+//! races/               networks of it that were trained by themselves
 //! architectures/       what was derived from it
 //! network.json         what a training trained
 //! weights.safetensors  its weights

@@ -8,7 +8,7 @@ use architecture_search::Phase;
 use command_line::picture::curves::{Curve, Curves, Panel};
 use command_line::picture::write_both;
 
-use crate::{LatencyTarget, Metric, RunFolder, metrics};
+use crate::{LatencyTarget, Metric, RaceFolder, RaceResult, Raced, RunFolder, metrics};
 
 pub use choices::Choices;
 
@@ -38,6 +38,40 @@ pub fn draw_training(folder: &RunFolder, title: &str) -> anyhow::Result<Vec<Path
     let panels = vec![loss_panel(&metrics), accuracy_panel(&metrics)];
     let curves = Curves { title: title.to_owned(), across: "step of weights".to_owned(), panels };
     write(folder, "training", &curves)
+}
+
+/// Draws a race: how every network did, in the order in which they were chosen, and what is expected of it.
+///
+/// # Errors
+/// Files that cannot be written.
+pub fn draw_race(place: &RaceFolder, result: &RaceResult) -> anyhow::Result<Vec<PathBuf>> {
+    let path = place.picture();
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    write_both(&path, &race_curves(result))
+}
+
+fn race_curves(result: &RaceResult) -> Curves {
+    let mut networks: Vec<&Raced> = result.networks.iter().collect();
+    networks.sort_by_key(|raced| raced.number);
+    let curve = |name: &str, of: fn(&Raced) -> Option<f64>| {
+        let points =
+            networks.iter().filter_map(|raced| Some((raced.number as f64, 100.0 * of(raced)?)));
+        Curve { name: name.to_owned(), points: points.collect() }
+    };
+    let [short, longer] = result.epochs;
+    let curves = vec![
+        curve(&format!("{short} epochs"), |raced| Some(raced.accuracy)),
+        curve("expected", |raced| Some(raced.expected_accuracy)),
+        curve(&format!("{longer} epochs"), |raced| raced.final_accuracy),
+    ];
+    let up = "held-out accuracy, %".to_owned();
+    Curves {
+        title: format!("Race on {}", result.data),
+        across: "network, in the order in which they were chosen".to_owned(),
+        panels: vec![Panel { up, curves, levels: Vec::new() }],
+    }
 }
 
 fn write(
@@ -121,7 +155,7 @@ fn accuracy_panel(metrics: &[Metric]) -> Panel {
     let trained: Vec<(f64, f64)> = trained.collect();
     let width = (trained.len() / 40).max(1);
     let trained = Curve { name: "trained on".to_owned(), points: trained }.smoothed(width);
-    let name = if metrics.iter().any(is_search) { "most likely path" } else { "test images" };
+    let name = if metrics.iter().any(is_search) { "most likely path" } else { "evaluated on" };
     let held_out = Curve { name: name.to_owned(), points: held_out.collect() };
     Panel { up: "accuracy, %".to_owned(), curves: vec![trained, held_out], levels: Vec::new() }
 }

@@ -28,7 +28,7 @@ pub struct TrainResult {
     pub epochs: u32,
     /// After the last epoch: what networks are compared by, because no test image chose it.
     pub last: Accuracy,
-    /// The best epoch by test images, from 1, and its share of right classes.
+    /// The best epoch by the images that it is judged by, from 1, and its share of right classes.
     pub best_epoch: u32,
     /// As said.
     pub best_top1: f64,

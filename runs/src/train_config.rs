@@ -49,6 +49,10 @@ pub struct TrainOptions {
     /// Share of the features before the classifier that a step leaves out [default: 0]
     #[arg(long, value_name = "SHARE")]
     pub dropout: Option<f64>,
+    /// Share of the training images that are not trained on, and by which the network is judged in place of the test
+    /// images, as for a choice between networks or settings [default: none]
+    #[arg(long, value_name = "SHARE")]
+    pub held_out: Option<f64>,
     /// The run of a search whose weights are to be trained on [default: random weights]
     #[arg(long, value_name = "RUN")]
     pub supernet: Option<PathBuf>,
@@ -77,6 +81,11 @@ pub struct TrainConfig {
     pub weight_decay: f64,
     pub label_smoothing: f64,
     pub dropout: f64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub held_out: Option<f64>,
+    /// What draws the images that are held out, where it is not `seed`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub held_out_seed: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub supernet: Option<PathBuf>,
     pub checkpoint_every: NonZeroU32,
@@ -116,6 +125,8 @@ impl TrainOptions {
             weight_decay: self.weight_decay.unwrap_or(4e-5),
             label_smoothing: self.label_smoothing.unwrap_or(0.1),
             dropout: self.dropout.unwrap_or(0.0),
+            held_out: self.held_out,
+            held_out_seed: None,
             supernet: self.supernet,
             checkpoint_every: number(self.checkpoint_every, 200),
             recipe: self.recipe.unwrap_or(suited),
@@ -126,6 +137,11 @@ impl TrainOptions {
 }
 
 impl TrainConfig {
+    /// What draws the images that are held out, if any are.
+    pub fn held_out_seed(&self) -> u64 {
+        self.held_out_seed.unwrap_or(self.seed)
+    }
+
     /// Those of a run.
     ///
     /// # Errors
@@ -140,6 +156,10 @@ impl TrainConfig {
         let rate = self.learning_rate;
         ensure!(rate.is_finite() && rate > 0.0, "learning_rate is {rate}, but must be above 0");
         ensure!(self.epochs > 0, "epochs is 0, but a training has at least one");
+        if let Some(share) = self.held_out {
+            let is_share = 0.0 < share && share < 1.0;
+            ensure!(is_share, "held_out is {share}, but must be above 0 and below 1");
+        }
         Ok(())
     }
 }

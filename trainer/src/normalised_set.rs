@@ -1,6 +1,6 @@
 //! A normalised set is a data set that was opened for a network, with the normalisation that its training images have.
 
-use datasets::{Dataset, ImageSet, ImageShape, Normalisation, Pipeline, Recipe, Split};
+use datasets::{Dataset, HeldOut, ImageSet, ImageShape, Normalisation, Pipeline, Recipe, Split};
 use op_catalog::FeatureMap;
 use runs::images;
 
@@ -30,6 +30,11 @@ impl NormalisedSet {
     /// The images of another set, as this one's are normalised: a network goes on seeing what it was trained with.
     pub(crate) fn with_images_of(self, dataset: Dataset) -> Self {
         Self { dataset, ..self }
+    }
+
+    /// The training images alone, with so large a part of them in the place of the test images.
+    pub(crate) fn held_out(self, part: HeldOut, seed: u64) -> anyhow::Result<Self> {
+        Ok(Self { dataset: self.dataset.held_out(part, seed)?, ..self })
     }
 
     /// The set's name, for people.

@@ -8,8 +8,8 @@ use anyhow::{Context, ensure};
 use architecture_search::CosineSchedule;
 use command_line::hint::WithHint;
 use command_line::output;
-use datasets::Split;
-use op_catalog::{Network, NetworkFile};
+use datasets::{HeldOut, Split};
+use op_catalog::{FeatureMap, Network, NetworkFile};
 use runs::{Checkpoints, Metric, MetricsFile, RunFolder, TrainConfig, TrainResult, pictures};
 use serde::{Deserialize, Serialize};
 use supernet::{Dropout, LabelSmoothing, Sgd, SgdSettings, SingleNetwork, WeightStep};
@@ -73,12 +73,21 @@ pub(crate) fn network(folder: &RunFolder) -> anyhow::Result<(String, Network)> {
     }
 }
 
+/// What is trained on, and what the network is judged by.
+fn images(config: &TrainConfig, input: FeatureMap, classes: u32) -> anyhow::Result<NormalisedSet> {
+    let all = NormalisedSet::open(&config.data, input, classes, config.seed)?;
+    match config.held_out {
+        Some(share) => all.held_out(HeldOut::Share(share), config.held_out_seed()),
+        None => Ok(all),
+    }
+}
+
 impl Training {
     fn prepare(folder: RunFolder, config: TrainConfig) -> anyhow::Result<Self> {
         let (_, network) = network(&folder)?;
         let input = network.input();
         let classes = network.output().channels();
-        let images = NormalisedSet::open(&config.data, input, classes, config.seed)?;
+        let images = images(&config, input, classes)?;
         let feed = images.feed(&config.recipe, config.batch.get(), config.seed)?;
         let mut random = stream(config.seed, Purpose::Start, 0);
         let execution = execution::of(config.execution)?;
@@ -208,8 +217,9 @@ impl Training {
         self.folder.write(&self.folder.result(), &serde_json::to_string_pretty(&result)?)?;
         let title = format!("Training on {}", result.data);
         command_line::picture::tell(&pictures::draw_training(&self.folder, &title)?);
+        let what = if self.config.held_out.is_some() { "images" } else { "test images" };
         output::note(&format!(
-            "{}: top-1 {:.2} %, top-5 {:.2} % of {} test images",
+            "{}: top-1 {:.2} %, top-5 {:.2} % of {} {what}",
             result.data,
             100.0 * last.top1,
             100.0 * last.top5,

@@ -2,7 +2,7 @@
 //! pixels.
 
 use super::*;
-use crate::Split;
+use crate::{HeldOut, ImageSet, Split};
 
 const SET: SyntheticSet = SyntheticSet {
     classes: 8,
@@ -37,6 +37,19 @@ fn classes_take_turns_and_have_names_of_their_own() {
     assert_eq!(dataset.classes()[5], "3 lobes, slope 1");
     assert_eq!(dataset.images(Split::Training).images_per_class(), [200; 8]);
     assert_eq!(dataset.images(Split::Test).images_per_class(), [3, 3, 3, 3, 2, 2, 2, 2]);
+}
+
+#[test]
+fn held_out_training_images_take_the_place_of_the_test_images() {
+    let whole = Dataset::synthetic(&SET).unwrap();
+    let dataset = whole.held_out(HeldOut::Share(0.25), 3).unwrap();
+    assert_eq!(dataset.name(), "synthetic (8 classes, 3x32x32), held-out training images");
+    let parts = whole.images(Split::Training).hold_out(HeldOut::Share(0.25), 3).unwrap();
+    let indices =
+        |images: &ImageSet| (0..images.len()).map(|at| images.index(at)).collect::<Vec<_>>();
+    assert_eq!(indices(dataset.images(Split::Test)), indices(&parts.architecture));
+    assert_eq!(indices(dataset.images(Split::Training)), indices(&parts.weights));
+    assert!(whole.held_out(HeldOut::Share(1.0), 3).is_err());
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use architecture_search::BudgetChoice;
 use op_catalog::{Architecture, Milliseconds};
 
+use crate::found_run::FoundRun;
+
 /// Standard errors that a prediction has for a margin before anything is measured: 9 of 10 networks are then within
 /// their budget.
 const MARGIN_STANDARD_ERRORS: f64 = 1.2816;
@@ -18,7 +20,7 @@ const LEFT: f64 = 0.02;
 
 /// A choice, with what is known of its latency.
 #[derive(Clone)]
-pub(super) struct Tried {
+pub(crate) struct Tried {
     pub(super) choice: BudgetChoice,
     /// What it is preferred by to others of the same budget: the more, the better.
     pub(super) worth: f64,
@@ -28,14 +30,37 @@ pub(super) struct Tried {
 }
 
 impl Tried {
+    /// A choice that was not measured yet.
+    pub(super) fn new(run: &FoundRun, choice: BudgetChoice, worth: f64) -> anyhow::Result<Self> {
+        let prediction = run.prediction(&choice.architecture)?;
+        Ok(Self {
+            choice,
+            worth,
+            predicted: prediction.latency,
+            standard_error: prediction.standard_error,
+            measured: None,
+        })
+    }
+
+    /// The most probable network of a run that costs at least the first and at most the second of these.
+    pub(crate) fn most_probable(
+        run: &FoundRun,
+        (floor, budget): (f64, f64),
+    ) -> anyhow::Result<Self> {
+        let (logits, cost) = (&run.found.logits, &run.cost);
+        let choice = BudgetChoice::most_probable_between(logits, cost, floor, budget)?;
+        let worth = choice.log_probability;
+        Self::new(run, choice, worth)
+    }
+
     /// What is left of the budget before anything is measured.
-    pub(super) fn margin(&self) -> f64 {
+    pub(crate) fn margin(&self) -> f64 {
         self.standard_error.map_or(0.0, |error| MARGIN_STANDARD_ERRORS * error.0)
     }
 
     /// Between which predictions the networks of a shortlist are, of which this one was measured first: those that may be
     /// within the budget, and use this share of it, where they are off by more than this one or by less.
-    pub(super) fn window_around(&self, budget_ms: f64, off_ms: f64, share: f64) -> (f64, f64) {
+    pub(crate) fn window_around(&self, budget_ms: f64, off_ms: f64, share: f64) -> (f64, f64) {
         let reach = self.standard_error.map_or(0.0, |error| REACH_STANDARD_ERRORS * error.0);
         let most = budget_ms - off_ms;
         (share * (most - reach), (most + reach).min(budget_ms))

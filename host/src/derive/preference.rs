@@ -1,18 +1,20 @@
-//! A preference says which architecture is taken of those that a budget leaves: the most probable one, or of a shortlist
-//! the one that does best by weights that it shares with the others.
+//! A preference says which architecture is taken of those that a budget leaves: the most probable one, of a shortlist
+//! the one that does best by weights that it shares with the others, or of a race the one that does best by its own.
 
 use std::ffi::OsString;
 use std::fs;
 use std::num::NonZeroU32;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use architecture_search::{BudgetChoice, LinearCost, shortlist};
-use op_catalog::SearchSpace;
+use op_catalog::Architecture;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use runs::{FoundLogits, Ranked, RunFolder, SearchConfig};
+use runs::{FoundLogits, RaceFolder, RaceResult, Ranked, RunFolder, SearchConfig};
 
+use crate::found_run::FoundRun;
 use crate::trainer;
+use command_line::hint::WithHint;
 use command_line::output;
 
 /// What architectures are preferred by.
@@ -23,34 +25,32 @@ pub(super) enum Preference {
     Ranking(Vec<Compared>),
 }
 
-/// A network of a shortlist, with what shared weights say of it.
+/// A network of several, with the share of held-out images that it classifies rightly.
 pub(super) struct Compared {
     pub(super) choice: BudgetChoice,
-    pub(super) ranked: Ranked,
+    pub(super) accuracy: f64,
 }
 
 impl Preference {
     /// A ranking of so many networks that cost at least the window's first number and at most its second. The weights are
     /// those that the search began with, if they were another's: a search trains most what it prefers already, and
     /// its own weights rank that first.
-    pub(super) fn ranking(
+    pub(super) fn compared(
         folder: &RunFolder,
-        space: &SearchSpace,
-        found: &FoundLogits,
-        cost: &LinearCost,
+        run: &FoundRun,
         window: (f64, f64),
         count: NonZeroU32,
     ) -> anyhow::Result<Self> {
         let config = SearchConfig::read(&folder.config())?;
         let mut random = ChaCha8Rng::seed_from_u64(config.seed);
-        let list = shortlist(&found.logits, cost, window, count, &mut random)?;
+        let list = shortlist(&run.found.logits, &run.cost, window, count, &mut random)?;
         let files = tempfile::tempdir().context("cannot make a folder for a shortlist")?;
         let weights = config.supernet.as_deref().unwrap_or_else(|| folder.root());
         let mut arguments = vec![weights.as_os_str().to_owned(), OsString::from("--json")];
         for (position, choice) in list.iter().enumerate() {
             let file = files.path().join(format!("{position}.json"));
             let cannot = || format!("cannot write {}", file.display());
-            fs::write(&file, choice.architecture.to_json(space)?).with_context(cannot)?;
+            fs::write(&file, choice.architecture.to_json(&run.space)?).with_context(cannot)?;
             arguments.push(file.into_os_string());
         }
         let (count, weights) = (list.len(), weights.display());
@@ -65,7 +65,7 @@ impl Preference {
         let compared = ranked.into_iter().map(|ranked| {
             let choice =
                 list.get(ranked.position).context("the trainer ranks what is not there")?;
-            Ok(Compared { choice: choice.clone(), ranked })
+            Ok(Compared { choice: choice.clone(), accuracy: ranked.accuracy })
         });
         Ok(Self::Ranking(compared.collect::<anyhow::Result<_>>()?))
     }
@@ -92,11 +92,26 @@ impl Preference {
         Ok((choice, worth))
     }
 
-    /// What shared weights say of an architecture, if it was ranked.
-    pub(super) fn of(&self, choice: &BudgetChoice) -> Option<&Ranked> {
+    /// The networks of a race, in the order in which it left them.
+    pub(super) fn raced(place: &RaceFolder, run: &FoundRun) -> anyhow::Result<Self> {
+        let result = RaceResult::read(&place.result())
+            .hint("`host race` makes one: of this target, and with the same --name")?;
+        let (name, space) = (place.root().display(), run.space.name());
+        ensure!(result.space == space, "{name} is a race in `{}`, not in `{space}`", result.space);
+        let compared = result.networks.into_iter().map(|raced| {
+            let architecture = Architecture::new(raced.choices);
+            let choice = BudgetChoice::of(architecture, &run.found.logits, &run.cost)?;
+            let accuracy = raced.final_accuracy.unwrap_or(raced.expected_accuracy);
+            Ok(Compared { choice, accuracy })
+        });
+        Ok(Self::Ranking(compared.collect::<anyhow::Result<_>>()?))
+    }
+
+    /// The share of held-out images that an architecture classifies rightly, if that was seen.
+    pub(super) fn accuracy(&self, choice: &BudgetChoice) -> Option<f64> {
         let Self::Ranking(ranking) = self else { return None };
         let is_it = |compared: &&Compared| compared.choice.architecture == choice.architecture;
-        ranking.iter().find(is_it).map(|compared| &compared.ranked)
+        ranking.iter().find(is_it).map(|compared| compared.accuracy)
     }
 }
 
@@ -117,14 +132,12 @@ mod tests {
 
     fn ranking(choices: &[usize]) -> Preference {
         let (found, cost) = found_and_cost();
-        let compared = |(position, &choice): (usize, &usize)| {
+        let compared = |&choice: &usize| {
             let architecture = Architecture::new(vec![choice]);
             let choice = BudgetChoice::of(architecture, &found.logits, &cost).unwrap();
-            let architecture = format!("{position}.json");
-            let ranked = Ranked { position, architecture, loss: 1.0, accuracy: 0.5, images: 9 };
-            Compared { choice, ranked }
+            Compared { choice, accuracy: 0.5 }
         };
-        Preference::Ranking(choices.iter().enumerate().map(compared).collect())
+        Preference::Ranking(choices.iter().map(compared).collect())
     }
 
     #[test]

@@ -10,8 +10,9 @@
 //! - `torch`: libtorch as a runtime, in the program that has it, and its refusal by the one that has not
 //! - `trainer`: what needs libtorch, run by the trainer for the host
 //! - `search`: from a search to a trained network, and what is refused
+//! - `race`: networks of a search that are trained by themselves, and the best of them
 //! - `survival`: a search that is killed, has no room or a loss that is not finite, and goes on
-//! - `small_search`: what the tests of the two start from
+//! - `small_search`: what the tests of the three start from
 //! - `fitting`: a table from anybody's networks, and a file of networks priced
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, helpers included")]
@@ -23,6 +24,7 @@ mod faults;
 mod fitting;
 mod kills;
 mod openapi;
+mod race;
 mod search;
 mod small_search;
 mod structure;

@@ -156,7 +156,7 @@ fn networks_of_a_search_are_compared_by_its_weights_and_the_best_one_is_derived(
     let run = ["--data", &images(), "--target", &target, "--out", "run"];
     succeed(folder, &[&SEARCH[..], &run].concat());
     let most_probable = json(folder, &["derive", "run", "--floor", "0.8", "--name", "p", "--json"]);
-    assert!(most_probable[0]["supernet_accuracy"].is_null());
+    assert!(most_probable[0]["held_out_accuracy"].is_null());
     let compare = ["derive", "run", "--floor", "0.8", "--compare", "9", "--json"];
     let compared = json(folder, &compare);
     assert_eq!(compared, json(folder, &compare), "the same seed gives the same network");
@@ -166,7 +166,7 @@ fn networks_of_a_search_are_compared_by_its_weights_and_the_best_one_is_derived(
         let ranked = ranked.as_array().unwrap();
         ranked.iter().find(|ranked| ranked["position"] == position).unwrap().clone()
     };
-    assert_eq!(of(1)["accuracy"], compared[0]["supernet_accuracy"]);
+    assert_eq!(of(1)["accuracy"], compared[0]["held_out_accuracy"]);
     let [first, second] = [0, 1].map(|position| of(position)["loss"].as_f64().unwrap());
     assert!(second <= first, "the most probable one is among the compared: {first} {second}");
 
@@ -179,7 +179,7 @@ fn networks_of_a_search_are_compared_by_its_weights_and_the_best_one_is_derived(
     let again = json(folder, &["derive", "second", "--floor", "0.8", "--compare", "4", "--json"]);
     let by_run = json(folder, &["rank", "run", again[0]["file"].as_str().unwrap(), "--json"]);
     assert_eq!(
-        by_run[0]["accuracy"], again[0]["supernet_accuracy"],
+        by_run[0]["accuracy"], again[0]["held_out_accuracy"],
         "the weights that the second began with"
     );
 

@@ -1,0 +1,136 @@
+//! A proposal is a network that is worth a trial.
+//!
+//! Trying the best of what is known finds nothing new, and trying anything wastes trials. Of a number of proposals the first
+//! is the best by what is expected, and each of the others the best by what may be as well: the best, within the budget, of a draw
+//! from what is known (Thompson sampling: Thompson 1933; a part of what it is off by, as Chapelle and Li 2011 try it). All are found exactly, by [`BudgetChoice`].
+
+use std::collections::BTreeSet;
+
+use op_catalog::Architecture;
+use rand::Rng;
+
+use crate::{BudgetChoice, EdgeValues, LinearCost, Logits, SearchError, TrialPosterior};
+
+/// Draws for each proposal, before it is given up that there is another.
+const DRAWS: usize = 50;
+
+/// How far proposals are off what is expected, as a part of how far a draw is: a race has a few rounds, and after the last
+/// one there is nothing that could still be learnt.
+const DARING: f64 = 0.4;
+
+/// At most `count` architectures that cost at least `floor` and at most `budget`, and that are not among those seen: what
+/// to try after the trials behind a posterior.
+///
+/// # Errors
+/// As [`BudgetChoice::most_probable_between`].
+pub fn proposals(
+    posterior: &TrialPosterior<'_>,
+    cost: &LinearCost,
+    (floor, budget): (f64, f64),
+    count: usize,
+    seen: &[Architecture],
+    random: &mut impl Rng,
+) -> Result<Vec<Architecture>, SearchError> {
+    let mut seen: BTreeSet<Vec<usize>> = seen.iter().map(|one| one.choices().to_vec()).collect();
+    let mut proposed = Vec::new();
+    let expected = posterior.worth();
+    let mut worth = expected.clone();
+    for _ in 0..DRAWS * count {
+        if proposed.len() == count {
+            break;
+        }
+        let logits = Logits::of_values(worth);
+        let best = BudgetChoice::most_probable_between(&logits, cost, floor, budget)?;
+        if best.cost >= floor && seen.insert(best.architecture.choices().to_vec()) {
+            proposed.push(best.architecture);
+        }
+        worth = between(&expected, &posterior.sampled_worth(random))?;
+    }
+    Ok(proposed)
+}
+
+/// What is expected, and a part of how far a draw is off it.
+fn between(expected: &EdgeValues, drawn: &EdgeValues) -> Result<EdgeValues, SearchError> {
+    let mut worth = expected.clone();
+    worth.add_scaled(expected, -DARING)?;
+    worth.add_scaled(drawn, DARING)?;
+    Ok(worth)
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+    use crate::fixtures::mobile_space;
+    use crate::trial_model::toy;
+    use crate::{Trial, TrialModel};
+
+    #[test]
+    fn what_is_proposed_is_within_the_window_different_and_not_seen() {
+        let space = mobile_space();
+        let cost = LinearCost::macs(&space);
+        let logits = toy::no_preference(&space);
+        let model = TrialModel::new(&space, &logits).unwrap();
+        let posterior = model.after(&[]).unwrap();
+        let (floor, budget) = (2.9e8, 3e8);
+        let mut random = ChaCha8Rng::seed_from_u64(5);
+        let mut of = |seen: &[Architecture]| {
+            proposals(&posterior, &cost, (floor, budget), 8, seen, &mut random).unwrap()
+        };
+        let first = of(&[]);
+        let second = of(&first);
+        let all = [first, second].concat();
+        let different: BTreeSet<&[usize]> = all.iter().map(Architecture::choices).collect();
+        assert_eq!(different.len(), 16);
+        for architecture in &all {
+            let costs = cost.of(architecture).unwrap();
+            assert!((floor..=budget).contains(&costs), "{costs}");
+        }
+    }
+
+    #[test]
+    fn a_space_that_has_been_seen_has_nothing_to_propose() {
+        let space = mobile_space();
+        let cost = LinearCost::macs(&space);
+        let model = TrialModel::new(&space, &toy::no_preference(&space)).unwrap();
+        let posterior = model.after(&[]).unwrap();
+        let least = cost.range().least;
+        let mut random = ChaCha8Rng::seed_from_u64(5);
+        let mut of = |seen: &[Architecture]| {
+            proposals(&posterior, &cost, (0.0, least), 3, seen, &mut random).unwrap()
+        };
+        let cheapest = of(&[]);
+        assert_eq!(cheapest.len(), 1, "there is one network that is so cheap");
+        assert!(of(&cheapest).is_empty());
+    }
+
+    #[test]
+    fn proposals_end_above_the_best_of_as_many_random_networks() {
+        let space = mobile_space();
+        let cost = LinearCost::macs(&space);
+        let window = (2.6e8, 3e8);
+        let truth = toy::Truth::of(&space, 0.6);
+        let (mut found, mut drawn) = (0.0, 0.0);
+        for seed in 0..5 {
+            let mut random = ChaCha8Rng::seed_from_u64(seed);
+            let logits = toy::no_preference(&space);
+            let model = TrialModel::new(&space, &logits).unwrap();
+            let mut trials: Vec<Trial> = Vec::new();
+            let mut seen = Vec::new();
+            for _ in 0..4 {
+                let posterior = model.after(&trials).unwrap();
+                let next = proposals(&posterior, &cost, window, 8, &seen, &mut random).unwrap();
+                trials.extend(next.iter().map(|one| truth.trial(one, &mut random)));
+                seen.extend(next);
+            }
+            let expected = model.after(&trials).unwrap().expected_scores();
+            let best = (0..trials.len()).max_by(|&a, &b| expected[a].total_cmp(&expected[b]));
+            found += truth.worth(&seen[best.unwrap()]);
+            let others = toy::uniform(&space, &cost, window, 32, &mut random);
+            drawn += others.iter().map(|one| truth.worth(one)).fold(f64::NEG_INFINITY, f64::max);
+        }
+        assert!(found > drawn, "{found} {drawn}");
+    }
+}

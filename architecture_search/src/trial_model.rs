@@ -1,0 +1,275 @@
+//! A trial model says how well networks would do in a training, from how well a few of them did.
+//!
+//! What a network is worth is what its candidates are worth together: a Bayesian linear model (Rasmussen and Williams 2006,
+//! chapter 2) of one unknown per candidate, one per edge and trait of candidates (`candidate_traits.rs`), one for
+//! what a search has learnt, and what a network has of its own. Being a sum over edges, what such a model expects is largest, within a
+//! budget, where [`crate::BudgetChoice`] finds it.
+
+use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
+use op_catalog::{Architecture, SearchSpace};
+use rand::Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+use crate::candidate_traits::{TRAITS, traits};
+use crate::{EdgeValues, Logits, SearchError};
+
+/// Parts of the variance between networks that come, before any trial, from single candidates, from each trait, and from what
+/// networks have of their own. The rest is what the search has learnt.
+const CANDIDATES: f64 = 0.25;
+const TRAIT: [f64; TRAITS] = [0.35, 0.15];
+const OWN: f64 = 0.1;
+
+/// Mean and variance of the worth of one standard deviation of the search's `ln p`, as parts of the networks' own.
+const SEARCH: (f64, f64) = (0.35, 0.15);
+
+/// Nats of deviation below which logits are what they began with: a search has learnt nothing from its images.
+const LEARNT_SOMETHING: f64 = 1e-9;
+
+/// Variance of the worth that all networks have in common.
+const COMMON: f64 = 10.0;
+
+/// Between-network and noise variances that are tried, as parts of the variance of all scores: the most likely pair is taken.
+const SIGNALS: [f64; 4] = [0.3, 0.6, 1.0, 1.8];
+const NOISES: [f64; 4] = [0.05, 0.15, 0.35, 0.8];
+
+/// Trials below which the first guess at both variances stays.
+const FEW: usize = 6;
+const GUESS: (f64, f64) = (1.0, 0.35);
+
+/// A network that was trained.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trial {
+    /// The network.
+    pub architecture: Architecture,
+    /// How well it did: the more, the better. Its unit is that of all that follows from it.
+    pub score: f64,
+}
+
+/// What is assumed of the networks of a space before any of them is trained.
+#[derive(Clone, Debug)]
+pub struct TrialModel {
+    traits: [EdgeValues; TRAITS],
+    /// The search's `ln p`, 0 on average on each edge and 1 in the standard deviation of a network drawn uniformly.
+    learnt: EdgeValues,
+    /// Where each edge's unknowns begin.
+    starts: Vec<usize>,
+    mean: DVector<f64>,
+    variance: DVector<f64>,
+}
+
+/// What is known after some trials.
+#[derive(Debug)]
+pub struct TrialPosterior<'a> {
+    model: &'a TrialModel,
+    /// Standard deviation between networks, and variance of what one has of its own and of noise.
+    scale: f64,
+    own: f64,
+    noise: f64,
+    /// One row for each trial.
+    rows: DMatrix<f64>,
+    scores: DVector<f64>,
+    covariance: Option<Cholesky<f64, Dyn>>,
+}
+
+impl TrialModel {
+    /// A model of a space's networks, and of what a search has learnt of them.
+    ///
+    /// # Errors
+    /// Logits of another space.
+    pub fn new(space: &SearchSpace, logits: &Logits) -> Result<Self, SearchError> {
+        let traits = traits(space.edges());
+        traits[0].check_shape("logits", logits.values())?;
+        let counts = logits.values().choice_counts();
+        let starts = counts
+            .iter()
+            .scan(0, |next, count| Some(std::mem::replace(next, *next + count)))
+            .collect::<Vec<usize>>();
+        let (edges, candidates) = (counts.len(), counts.iter().sum::<usize>());
+        let of_edge = |part: f64| part / edges as f64;
+        let variance = std::iter::repeat_n(of_edge(CANDIDATES), candidates)
+            .chain(TRAIT.iter().flat_map(|part| std::iter::repeat_n(of_edge(*part), edges)))
+            .chain([SEARCH.1, COMMON]);
+        let variance = DVector::from_iterator(candidates + TRAITS * edges + 2, variance);
+        let mut mean = DVector::zeros(variance.len());
+        mean[variance.len() - 2] = SEARCH.0;
+        Ok(Self { traits, learnt: standardised(logits), starts, mean, variance })
+    }
+
+    /// What is known after these trials.
+    ///
+    /// # Errors
+    /// A trial of another space, or with a score that is not finite.
+    pub fn after(&self, trials: &[Trial]) -> Result<TrialPosterior<'_>, SearchError> {
+        let mut rows = DMatrix::zeros(trials.len(), self.mean.len());
+        for (row, trial) in trials.iter().enumerate() {
+            self.fill(&trial.architecture, rows.row_mut(row))?;
+            crate::error::check("the score of a trial", trial.score, f64::is_finite, "finite")?;
+        }
+        let scores = DVector::from_iterator(trials.len(), trials.iter().map(|trial| trial.score));
+        Ok(TrialPosterior::new(self, &rows, &scores))
+    }
+
+    fn fill(
+        &self,
+        architecture: &Architecture,
+        mut row: nalgebra::MatrixViewMut<'_, f64, nalgebra::U1, Dyn, nalgebra::U1, Dyn>,
+    ) -> Result<(), SearchError> {
+        self.learnt.check_choices(architecture)?;
+        let edges = self.starts.len();
+        let of_traits = row.len() - 2 - TRAITS * edges;
+        let search = row.len() - 2;
+        for (edge, &choice) in architecture.choices().iter().enumerate() {
+            row[self.starts[edge] + choice] = 1.0;
+            for (number, values) in self.traits.iter().enumerate() {
+                row[of_traits + number * edges + edge] = values.edges()[edge][choice];
+            }
+            row[search] += self.learnt.edges()[edge][choice];
+        }
+        row[search + 1] = 1.0;
+        Ok(())
+    }
+
+    /// What each candidate is worth, where the unknowns are these.
+    fn worth(&self, unknowns: &DVector<f64>) -> EdgeValues {
+        let edges = self.starts.len();
+        let of_traits = unknowns.len() - 2 - TRAITS * edges;
+        let search = unknowns[unknowns.len() - 2];
+        let of_edge = |(edge, learnt): (usize, &Vec<f64>)| {
+            let of = |(choice, learnt): (usize, &f64)| {
+                let of_trait = |(number, values): (usize, &EdgeValues)| {
+                    unknowns[of_traits + number * edges + edge] * values.edges()[edge][choice]
+                };
+                let own = unknowns[self.starts[edge] + choice];
+                own + search * learnt + self.traits.iter().enumerate().map(of_trait).sum::<f64>()
+            };
+            learnt.iter().enumerate().map(of).collect()
+        };
+        EdgeValues::of_lists(self.learnt.edges().iter().enumerate().map(of_edge).collect())
+    }
+}
+
+impl<'a> TrialPosterior<'a> {
+    fn new(model: &'a TrialModel, rows: &DMatrix<f64>, scores: &DVector<f64>) -> Self {
+        let spread = if scores.len() < 2 { 0.0 } else { scores.variance() };
+        let spread = if spread > 0.0 { spread } else { 1.0 };
+        let known = |signal: f64, noise: f64| {
+            let scale = (signal * spread).sqrt();
+            Self {
+                model,
+                scale,
+                own: OWN * signal * spread,
+                noise: noise * spread,
+                covariance: None,
+                rows: rows.clone(),
+                scores: scores.clone(),
+            }
+            .factored()
+        };
+        if scores.len() < FEW {
+            return known(GUESS.0, GUESS.1);
+        }
+        let pairs = SIGNALS.iter().flat_map(|signal| NOISES.map(|noise| (*signal, noise)));
+        let posteriors = pairs.map(|(signal, noise)| known(signal, noise));
+        let best = posteriors.max_by(|a, b| a.evidence().total_cmp(&b.evidence()));
+        best.unwrap_or_else(|| known(GUESS.0, GUESS.1))
+    }
+
+    fn factored(mut self) -> Self {
+        let mut weighted = self.rows.clone();
+        for (mut column, variance) in weighted.column_iter_mut().zip(self.variances().iter()) {
+            column *= *variance;
+        }
+        let mut covariance = weighted * self.rows.transpose();
+        for position in 0..covariance.nrows() {
+            covariance[(position, position)] += self.own + self.noise;
+        }
+        self.covariance = Cholesky::new(covariance);
+        self
+    }
+
+    fn variances(&self) -> DVector<f64> {
+        self.scale * self.scale * &self.model.variance
+    }
+
+    /// The unknowns before any trial. What networks have in common is that of the scores.
+    fn means(&self) -> DVector<f64> {
+        let mut means = self.scale * &self.model.mean;
+        let common = means.len() - 1;
+        means[common] = if self.scores.is_empty() { 0.0 } else { self.scores.mean() };
+        means
+    }
+
+    /// `K^-1 r`, with K the covariance of the scores.
+    fn solved(&self, residuals: &DVector<f64>) -> DVector<f64> {
+        match &self.covariance {
+            Some(covariance) => covariance.solve(residuals),
+            // Overflow alone: then nothing was learnt.
+            None => DVector::zeros(residuals.len()),
+        }
+    }
+
+    /// `ln p(scores)` but for a constant (Rasmussen and Williams 2006, equation 2.30).
+    fn evidence(&self) -> f64 {
+        let Some(covariance) = &self.covariance else { return f64::NEG_INFINITY };
+        let residuals = &self.scores - &self.rows * self.means();
+        let determinant: f64 = covariance.l_dirty().diagonal().iter().map(|root| root.ln()).sum();
+        -0.5 * residuals.dot(&self.solved(&residuals)) - determinant
+    }
+
+    /// Unknowns behind scores that are off what `unknowns` have them by these residuals.
+    fn corrected(&self, unknowns: &DVector<f64>, residuals: &DVector<f64>) -> DVector<f64> {
+        let gain = self.rows.transpose() * self.solved(residuals);
+        unknowns + self.variances().component_mul(&gain)
+    }
+
+    /// What each candidate is expected to be worth.
+    pub fn worth(&self) -> EdgeValues {
+        let means = self.means();
+        let residuals = &self.scores - &self.rows * &means;
+        self.model.worth(&self.corrected(&means, &residuals))
+    }
+
+    /// What each candidate may be worth: a draw from what is known of all of them together (by Matheron's rule: Wilson et al.
+    /// 2020, arXiv:2002.09309). Taking the best of a draw, and trying it, is Thompson sampling.
+    pub fn sampled_worth(&self, random: &mut impl Rng) -> EdgeValues {
+        let mut normal = || -> f64 { StandardNormal.sample(random) };
+        let deviations = self.variances().map(|variance| variance.sqrt() * normal());
+        let unknowns = self.means() + deviations;
+        let off = (self.own + self.noise).sqrt();
+        let noise = DVector::from_fn(self.scores.len(), |_, _| off * normal());
+        let residuals = &self.scores - &self.rows * &unknowns - noise;
+        self.model.worth(&self.corrected(&unknowns, &residuals))
+    }
+
+    /// How well each of the trials is expected to do if it is trained once more: what chance made of the first time is left
+    /// out as far as the others tell.
+    pub fn expected_scores(&self) -> Vec<f64> {
+        let means = self.means();
+        let residuals = &self.scores - &self.rows * &means;
+        let own = self.own * self.solved(&residuals);
+        let unknowns = self.corrected(&means, &residuals);
+        (&self.rows * unknowns + own).iter().copied().collect()
+    }
+
+    /// Standard deviation of what chance does to a score, as far as the trials tell.
+    pub fn noise(&self) -> f64 {
+        self.noise.sqrt()
+    }
+}
+
+fn standardised(logits: &Logits) -> EdgeValues {
+    let centred = logits.log_probabilities().map_edges(|edge| {
+        let mean = edge.iter().sum::<f64>() / edge.len() as f64;
+        edge.iter().map(|value| value - mean).collect()
+    });
+    let variance_of =
+        |edge: &Vec<f64>| edge.iter().map(|value| value * value).sum::<f64>() / edge.len() as f64;
+    let deviation = centred.edges().iter().map(variance_of).sum::<f64>().sqrt();
+    let factor = if deviation > LEARNT_SOMETHING { 1.0 / deviation } else { 0.0 };
+    centred.map_edges(|edge| edge.iter().map(|value| factor * value).collect())
+}
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(crate) mod toy;

@@ -1,0 +1,131 @@
+//! A trial model orders networks as they are worth, and says how far that is chance.
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use super::*;
+use crate::LinearCost;
+use crate::fixtures::mobile_space;
+
+/// A window of multiply-accumulates in which there are many networks.
+const WINDOW: (f64, f64) = (2.5e8, 3.5e8);
+
+fn trials(space: &SearchSpace, count: usize, noise: f64, seed: u64) -> (toy::Truth, Vec<Trial>) {
+    let truth = toy::Truth::of(space, noise);
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let drawn = toy::uniform(space, &LinearCost::macs(space), WINDOW, count, &mut random);
+    let trials = drawn.iter().map(|one| truth.trial(one, &mut random)).collect();
+    (truth, trials)
+}
+
+fn correlation(a: &[f64], b: &[f64]) -> f64 {
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let (of_a, of_b) = (mean(a), mean(b));
+    let sum = |x: &[f64], y: &[f64], mx: f64, my: f64| {
+        x.iter().zip(y).map(|(x, y)| (x - mx) * (y - my)).sum::<f64>()
+    };
+    sum(a, b, of_a, of_b) / (sum(a, a, of_a, of_a) * sum(b, b, of_b, of_b)).sqrt()
+}
+
+fn worth_of(worth: &EdgeValues, architecture: &Architecture) -> f64 {
+    worth.edges().iter().zip(architecture.choices()).map(|(edge, choice)| edge[*choice]).sum()
+}
+
+#[test]
+fn before_any_trial_candidates_are_worth_what_the_search_makes_of_them() {
+    let space = mobile_space();
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let values = space
+        .edges()
+        .map(|edge| edge.iter().map(|_| StandardNormal.sample(&mut random)).collect::<Vec<f64>>());
+    let logits = Logits::of_values(EdgeValues::of_lists(values.collect()));
+    let model = TrialModel::new(&space, &logits).unwrap();
+    let worth = model.after(&[]).unwrap().worth();
+    for (worth, logits) in worth.edges().iter().zip(logits.values().edges()) {
+        assert!((correlation(worth, logits) - 1.0).abs() < 1e-9, "{worth:?} {logits:?}");
+    }
+    let nothing = TrialModel::new(&space, &toy::no_preference(&space)).unwrap();
+    assert!(nothing.after(&[]).unwrap().worth().iter().all(|worth| worth.abs() < 1e-12));
+}
+
+/// The same from the other side: `(X'X / n + V^-1)^-1 (X'y / n + V^-1 m)`, n being what a score varies by.
+#[test]
+fn what_is_expected_is_the_mean_of_the_posterior_of_a_linear_model() {
+    let space = mobile_space();
+    let (_, trials) = trials(&space, 30, 0.5, 2);
+    let model = TrialModel::new(&space, &toy::no_preference(&space)).unwrap();
+    let posterior = model.after(&trials).unwrap();
+    let noise = posterior.own + posterior.noise;
+    let precision = posterior.rows.transpose() * &posterior.rows / noise
+        + DMatrix::from_diagonal(&posterior.variances().map(|variance| 1.0 / variance));
+    let means = posterior.means();
+    let weighted = posterior.rows.transpose() * &posterior.scores / noise
+        + means.component_div(&posterior.variances());
+    let unknowns = precision.cholesky().unwrap().solve(&weighted);
+    let expected = model.worth(&unknowns);
+    for (found, expected) in posterior.worth().iter().zip(expected.iter()) {
+        assert!((found - expected).abs() < 1e-6, "{found} {expected}");
+    }
+}
+
+#[test]
+fn draws_are_around_what_is_expected_and_wider_where_less_is_known() {
+    let space = mobile_space();
+    let (_, trials) = trials(&space, 40, 0.5, 3);
+    let model = TrialModel::new(&space, &toy::no_preference(&space)).unwrap();
+    let posterior = model.after(&trials).unwrap();
+    let spread = |architecture: &Architecture| {
+        let mut random = ChaCha8Rng::seed_from_u64(9);
+        let draws: Vec<f64> = (0..2000)
+            .map(|_| worth_of(&posterior.sampled_worth(&mut random), architecture))
+            .collect();
+        let mean = draws.iter().sum::<f64>() / 2000.0;
+        let variance = draws.iter().map(|draw| (draw - mean).powi(2)).sum::<f64>() / 2000.0;
+        let off = mean - worth_of(&posterior.worth(), architecture);
+        assert!(off.abs() < 5.0 * (variance / 2000.0).sqrt(), "{off} {variance}");
+        variance.sqrt()
+    };
+    let tried = spread(&trials[0].architecture);
+    let deepest = Architecture::new(space.edges().map(|_| 0).collect());
+    assert!(tried < spread(&deepest), "{tried}");
+}
+
+#[test]
+fn networks_that_were_not_tried_are_ordered_as_they_are_worth() {
+    let space = mobile_space();
+    let (truth, trials) = trials(&space, 60, 0.5, 4);
+    let model = TrialModel::new(&space, &toy::no_preference(&space)).unwrap();
+    let worth = model.after(&trials).unwrap().worth();
+    let mut random = ChaCha8Rng::seed_from_u64(44);
+    let others = toy::uniform(&space, &LinearCost::macs(&space), WINDOW, 200, &mut random);
+    let of = |worth: &dyn Fn(&Architecture) -> f64| others.iter().map(worth).collect::<Vec<f64>>();
+    let found = of(&|one| worth_of(&worth, one));
+    let real = of(&|one| truth.worth(one));
+    assert!(correlation(&found, &real) > 0.7, "{}", correlation(&found, &real));
+}
+
+#[test]
+fn what_is_expected_of_a_trial_is_nearer_to_the_truth_than_its_score() {
+    let space = mobile_space();
+    let (truth, trials) = trials(&space, 60, 1.5, 5);
+    let model = TrialModel::new(&space, &toy::no_preference(&space)).unwrap();
+    let posterior = model.after(&trials).unwrap();
+    let expected = posterior.expected_scores();
+    let real = |trial: &Trial| 70.0 + truth.worth(&trial.architecture);
+    let off: f64 = trials.iter().zip(&expected).map(|(t, e)| (e - real(t)).powi(2)).sum();
+    let scores: f64 = trials.iter().map(|t| (t.score - real(t)).powi(2)).sum();
+    assert!(off < 0.8 * scores, "{off} {scores}");
+    assert!((0.7..2.2).contains(&posterior.noise()), "{}", posterior.noise());
+}
+
+#[test]
+fn trials_of_another_space_and_scores_that_are_no_numbers_are_refused() {
+    let space = mobile_space();
+    let model = TrialModel::new(&space, &toy::no_preference(&space)).unwrap();
+    let trial =
+        |choices: Vec<usize>, score| Trial { architecture: Architecture::new(choices), score };
+    let refused = |trial| model.after(&[trial]).unwrap_err().to_string();
+    assert!(refused(trial(vec![0; 20], 1.0)).contains("20"));
+    assert!(refused(trial(vec![7; 21], 1.0)).contains("edge 0"));
+    assert!(refused(trial(vec![0; 21], f64::NAN)).contains("NaN"));
+}

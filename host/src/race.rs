@@ -1,0 +1,307 @@
+//! `host race`: trains several networks of a search by themselves, for a short time, and finds the best of them.
+//!
+//! Weights that all networks share tell them apart badly where candidates change the shape of their maps (docs/results.md),
+//! and so a search's logits are where a race begins and not where it ends. It proposes networks within the budget
+//! ([`architecture_search::proposals`]), trains them without the images that the search holds out, is told by those how well they do, and
+//! proposes the next ones by that. The best are trained for longer. `host derive --raced` goes on from there.
+
+mod trainings;
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::bail;
+use architecture_search::{Trial, TrialModel, proposals};
+use clap::Args;
+use datasets::Recipe;
+use op_catalog::Architecture;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use runs::{
+    LatencyTarget, RaceConfig, RaceFolder, RaceResult, Raced, RunFolder, SearchConfig, TrainConfig,
+    TrainOptions, TrainResult, images, pictures,
+};
+
+use crate::derive::Tried;
+use crate::found_run::FoundRun;
+use crate::report::{self, Column};
+use crate::trainer;
+use command_line::hint::WithHint;
+use command_line::output;
+use trainings::{Training, Trainings};
+
+/// How many times as many epochs a finalist is trained for, where nothing else is said.
+const LONGER: u32 = 3;
+
+/// Arguments of `host race`.
+#[derive(Args, Debug)]
+pub(crate) struct RaceArgs {
+    /// The run of a search
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+    /// What the networks may take, with its unit [default: the search's target]
+    #[arg(long)]
+    target: Option<LatencyTarget>,
+    /// A latency table, also of another device than the search's [default: the run's]
+    #[arg(long, value_name = "FILE")]
+    table: Option<PathBuf>,
+    /// Networks that are trained
+    #[arg(long, default_value = "32")]
+    networks: NonZeroU32,
+    /// How many of them are chosen at a time, each time after what was seen of those before
+    #[arg(long, value_name = "NETWORKS", default_value = "8")]
+    round: NonZeroU32,
+    /// The best of them, which are trained for longer
+    #[arg(long, value_name = "NETWORKS", default_value_t = 4)]
+    finalists: u32,
+    /// Epochs of that [default: three times --epochs]
+    #[arg(long, value_name = "EPOCHS")]
+    final_epochs: Option<u32>,
+    /// Trainings that run beside each other [default: as many as leave each its --threads]
+    #[arg(long, value_name = "TRAININGS")]
+    at_once: Option<NonZeroU32>,
+    /// Share of the target that the networks shall use at least
+    #[arg(long, value_name = "SHARE", default_value_t = 0.97, value_parser = crate::derive::share)]
+    floor: f64,
+    /// Word that is put before the race's name, which is its target
+    #[arg(long, value_name = "WORD")]
+    name: Option<String>,
+    /// Throw away what an earlier race of this name has found
+    #[arg(long)]
+    restart: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    training: TrainOptions,
+}
+
+/// The name of a race, or of what is derived, for a target.
+pub(crate) fn name(word: Option<&str>, target: LatencyTarget) -> String {
+    word.map_or_else(|| target.to_string(), |word| format!("{word}-{target}"))
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &RaceArgs) -> anyhow::Result<ExitCode> {
+    let folder = RunFolder::read(&args.run)?;
+    let run = FoundRun::read(&folder, args.table.as_deref())?;
+    let search = SearchConfig::read(&folder.config())?;
+    let config = resolve(args, &run, &search)?;
+    trainer::ensure_has(config.training.execution)?;
+    let place = RaceFolder::of(&folder, &name(args.name.as_deref(), config.target));
+    begin(args, &place, &config)?;
+    let at_once = args.at_once.unwrap_or_else(|| at_once(&config.training));
+    let race = Race { config: &config, run: &run, place: &place, at_once };
+    let result = race.result()?;
+    place.end(&result)?;
+    command_line::picture::tell(&pictures::draw_race(&place, &result)?);
+    output::note(&format!("`host derive {} --raced` chooses by it", args.run.display()));
+    if args.json {
+        output::json(&result)?;
+    } else {
+        output::data(&text(&result))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// As many trainings as leave each its threads.
+fn at_once(training: &TrainConfig) -> NonZeroU32 {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from) as u32;
+    NonZeroU32::new(cores / training.threads).unwrap_or(NonZeroU32::MIN)
+}
+
+/// The settings of a race: what is not said is as the search has it.
+fn resolve(args: &RaceArgs, run: &FoundRun, search: &SearchConfig) -> anyhow::Result<RaceConfig> {
+    let target = args.target.unwrap_or(search.target);
+    run.range.ensure_within(target.milliseconds().0)?;
+    let said = args.training.clone();
+    let data = said.data.as_deref().map(images::from_anywhere).transpose()?;
+    let supernet = said.supernet.as_deref().map(std::path::absolute).transpose()?;
+    let options = TrainOptions {
+        data: Some(data.unwrap_or_else(|| search.data.clone())),
+        seed: said.seed.or(Some(search.seed)),
+        threads: said.threads.or(Some(NonZeroU32::MIN)),
+        execution: said.execution.or(Some(search.execution)),
+        epochs: said.epochs.or(Some(2)),
+        held_out: said.held_out.or(Some(search.architecture_share)),
+        supernet,
+        ..said
+    };
+    let input = images::input(&run.space)?;
+    let dataset = images::open(
+        options.data.as_deref().unwrap_or_default(),
+        input,
+        run.space.definition().classes,
+    )?;
+    let training = options.resolve(Recipe::for_dataset(&dataset, images::target(input)))?;
+    let training = TrainConfig { held_out_seed: Some(search.held_out_seed()), ..training };
+    let config = RaceConfig {
+        target,
+        window_ms: window(run, target, args.floor)?,
+        networks: args.networks,
+        round: args.round,
+        finalists: args.finalists.min(args.networks.get()),
+        final_epochs: args.final_epochs.unwrap_or(LONGER * training.epochs),
+        training,
+    };
+    config.check()?;
+    Ok(config)
+}
+
+/// Between which predictions networks may turn out to be within the budget and to use it, by how far the table says that it
+/// may be off.
+fn window(run: &FoundRun, target: LatencyTarget, floor: f64) -> anyhow::Result<[f64; 2]> {
+    let budget = target.milliseconds().0;
+    let probe = Tried::most_probable(run, (floor * budget, budget))?;
+    let (least, most) = probe.window_around(budget, probe.margin(), floor);
+    Ok([least, most])
+}
+
+/// Makes the race's folder, or goes on with the race that is in it.
+fn begin(args: &RaceArgs, place: &RaceFolder, config: &RaceConfig) -> anyhow::Result<()> {
+    if args.restart {
+        place.clear()?;
+    }
+    match place.config()? {
+        None => place.begin(config),
+        Some(before) if before == *config => {
+            output::note(&format!("going on with {}", place.root().display()));
+            Ok(())
+        }
+        Some(_) => {
+            let root = place.root().display();
+            Err(anyhow::anyhow!("{root} has a race with other settings: its race.toml has them"))
+                .hint("throw it away with --restart, or give this one a --name")
+        }
+    }
+}
+
+/// A race under way.
+struct Race<'a> {
+    config: &'a RaceConfig,
+    run: &'a FoundRun,
+    place: &'a RaceFolder,
+    at_once: NonZeroU32,
+}
+
+impl Race<'_> {
+    fn result(&self) -> anyhow::Result<RaceResult> {
+        let all = self.config.networks.get() as usize;
+        let epochs = [self.config.training.epochs, self.config.final_epochs];
+        let finals = u64::from(self.config.finalists) * u64::from(epochs[1]);
+        let mut trainings = Trainings::new(
+            self.at_once,
+            u64::from(self.config.networks.get()) * u64::from(epochs[0]) + finals,
+        );
+        let model = TrialModel::new(&self.run.space, &self.run.found.logits)?;
+        let mut trials: Vec<Trial> = Vec::new();
+        let mut judged = None;
+        while trials.len() < all {
+            let next = self.next(&model, &trials)?;
+            if next.is_empty() {
+                break;
+            }
+            let numbered = next.into_iter().zip(trials.len()..);
+            let asked = numbered.map(|(one, number)| (number, self.place.trial(number), one));
+            let asked: Vec<_> = asked.collect();
+            let results = self.train(&mut trainings, &asked, epochs[0])?;
+            judged = results.last().map(|result| (result.data.clone(), result.last.images));
+            let of = |((_, _, architecture), result): (_, &TrainResult)| Trial {
+                architecture,
+                score: result.last.top1,
+            };
+            trials.extend(asked.into_iter().zip(&results).map(of));
+        }
+        let Some((data, images)) = judged else {
+            let [least, most] = self.config.window_ms;
+            bail!("no network is predicted to take from {least:.3} to {most:.3} ms");
+        };
+        let posterior = model.after(&trials)?;
+        let noise = posterior.noise();
+        let mut networks = self.raced(&trials, &posterior.expected_scores())?;
+        networks.sort_by(|a, b| b.expected_accuracy.total_cmp(&a.expected_accuracy));
+        self.longer(&mut trainings, &mut networks)?;
+        trainings.finish();
+        let space = self.run.space.name().to_owned();
+        Ok(RaceResult { space, data, images, epochs, noise, networks })
+    }
+
+    /// The networks of the next round.
+    fn next(&self, model: &TrialModel, trials: &[Trial]) -> anyhow::Result<Vec<Architecture>> {
+        let mut random = ChaCha8Rng::seed_from_u64(self.config.training.seed);
+        random.set_stream(trials.len() as u64);
+        let seen: Vec<Architecture> = trials.iter().map(|one| one.architecture.clone()).collect();
+        let left = self.config.networks.get() as usize - trials.len();
+        let count = left.min(self.config.round.get() as usize);
+        let [least, most] = self.config.window_ms;
+        let posterior = model.after(trials)?;
+        Ok(proposals(&posterior, &self.run.cost, (least, most), count, &seen, &mut random)?)
+    }
+
+    /// Trains networks, each in its own folder, and says how they did.
+    fn train(
+        &self,
+        trainings: &mut Trainings,
+        networks: &[(usize, PathBuf, Architecture)],
+        epochs: u32,
+    ) -> anyhow::Result<Vec<TrainResult>> {
+        let config = TrainConfig { epochs, ..self.config.training.clone() };
+        let asked = networks.iter().map(|(number, folder, architecture)| {
+            let network = self.run.space.network(architecture)?;
+            let (number, folder) = (*number, folder.clone());
+            Ok(Training { number, folder, network, config: config.clone() })
+        });
+        trainings.run(&asked.collect::<anyhow::Result<Vec<_>>>()?)
+    }
+
+    fn raced(&self, trials: &[Trial], expected: &[f64]) -> anyhow::Result<Vec<Raced>> {
+        let of = |(number, (trial, expected)): (usize, (&Trial, &f64))| {
+            Ok(Raced {
+                number,
+                choices: trial.architecture.choices().to_vec(),
+                predicted_ms: self.run.prediction(&trial.architecture)?.latency.0,
+                accuracy: trial.score,
+                expected_accuracy: *expected,
+                final_accuracy: None,
+            })
+        };
+        trials.iter().zip(expected).enumerate().map(of).collect()
+    }
+
+    /// Trains the first of them for longer, and puts those in their new order.
+    fn longer(&self, trainings: &mut Trainings, networks: &mut [Raced]) -> anyhow::Result<()> {
+        let count = networks.len().min(self.config.finalists as usize);
+        let finalists = &mut networks[..count];
+        let asked = finalists.iter().map(|raced| {
+            let architecture = Architecture::new(raced.choices.clone());
+            (raced.number, self.place.last(raced.number), architecture)
+        });
+        let asked: Vec<_> = asked.collect();
+        let results = self.train(trainings, &asked, self.config.final_epochs)?;
+        for (finalist, result) in finalists.iter_mut().zip(results) {
+            finalist.final_accuracy = Some(result.last.top1);
+        }
+        let last = |raced: &Raced| raced.final_accuracy.unwrap_or_default();
+        finalists.sort_by(|a, b| last(b).total_cmp(&last(a)));
+        Ok(())
+    }
+}
+
+fn text(result: &RaceResult) -> String {
+    let titles = ["network", "predicted, ms", "short, %", "expected, %", "longer, %"];
+    let mut table = report::table(&titles.map(Column::Number));
+    let percent = |share: f64| format!("{:.2}", 100.0 * share);
+    for raced in &result.networks {
+        table.add_row([
+            raced.number.to_string(),
+            format!("{:.3}", raced.predicted_ms),
+            percent(raced.accuracy),
+            percent(raced.expected_accuracy),
+            raced.final_accuracy.map_or("-".to_owned(), percent),
+        ]);
+    }
+    let [short, longer] = result.epochs;
+    let RaceResult { data, images, .. } = result;
+    format!("{table}\n{data}: {images} images, trainings of {short} and {longer} epochs")
+}

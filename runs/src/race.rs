@@ -1,0 +1,189 @@
+//! A race is several networks of a search that were trained by themselves for a short time, the best of them for longer.
+//!
+//! Its folder is `races/NAME` in the search's:
+//!
+//! ```text
+//! race.toml    settings as resolved; what a race that goes on reads
+//! trials/      a run for each network
+//! finals/      a run for each of those that were trained for longer
+//! race.json    the networks, the best one first
+//! pictures/    how they did
+//! ```
+
+use std::fs;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::{LatencyTarget, RunFolder, TrainConfig, settings};
+
+/// A race's settings, all of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RaceConfig {
+    /// What its networks may take.
+    pub target: LatencyTarget,
+    /// Between which predictions they are, in milliseconds.
+    pub window_ms: [f64; 2],
+    /// How many.
+    pub networks: NonZeroU32,
+    /// How many are chosen at a time, after what was seen of those before.
+    pub round: NonZeroU32,
+    /// How many are trained for longer.
+    pub finalists: u32,
+    /// Epochs of that.
+    pub final_epochs: u32,
+    /// How each of them is trained.
+    pub training: TrainConfig,
+}
+
+/// A network of a race.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Raced {
+    /// Its number, from 0, in the order in which networks were chosen.
+    pub number: usize,
+    /// The candidate of each edge.
+    pub choices: Vec<usize>,
+    /// What it is predicted to take.
+    pub predicted_ms: f64,
+    /// Share of held-out images that it classifies rightly after the short training.
+    pub accuracy: f64,
+    /// What that is expected to be if it is trained once more, by what all of them did.
+    pub expected_accuracy: f64,
+    /// The share after the longer training, of those that had one.
+    pub final_accuracy: Option<f64>,
+}
+
+/// What came of a race.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RaceResult {
+    /// Name of the space.
+    pub space: String,
+    /// The images, as people call them.
+    pub data: String,
+    /// How many images the networks were judged by.
+    pub images: u64,
+    /// Epochs of the short and of the longer training.
+    pub epochs: [u32; 2],
+    /// Standard deviation of what chance does to a short training's share, as far as the trials tell.
+    pub noise: f64,
+    /// The networks, the best one first: those of the longer training by its result, then the others by what is expected of them.
+    pub networks: Vec<Raced>,
+}
+
+/// The folder of a race.
+#[derive(Clone, Debug)]
+pub struct RaceFolder {
+    root: PathBuf,
+}
+
+impl RaceConfig {
+    /// Refuses numbers that a race is not defined for.
+    ///
+    /// # Errors
+    /// More finalists than networks, and finalists without an epoch.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let (finalists, networks) = (self.finalists, self.networks);
+        ensure!(
+            finalists <= networks.get(),
+            "{finalists} of {networks} networks cannot be finalists"
+        );
+        ensure!(
+            finalists == 0 || self.final_epochs > 0,
+            "finalists are trained for an epoch at least"
+        );
+        Ok(())
+    }
+}
+
+impl RaceResult {
+    /// That in a file.
+    ///
+    /// # Errors
+    /// A file that cannot be read or holds something else.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let text =
+            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        serde_json::from_str(&text).with_context(|| format!("cannot read {}", path.display()))
+    }
+}
+
+impl RaceFolder {
+    /// That of a search's race of a name.
+    pub fn of(search: &RunFolder, name: &str) -> Self {
+        Self { root: search.root().join("races").join(name) }
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The settings of the race that is in it, if one is.
+    ///
+    /// # Errors
+    /// A file that cannot be read or holds something else.
+    pub fn config(&self) -> anyhow::Result<Option<RaceConfig>> {
+        let path = self.root.join("race.toml");
+        path.is_file().then(|| settings::read(&path)).transpose()
+    }
+
+    /// Makes the folder of a race that begins.
+    ///
+    /// # Errors
+    /// A folder that cannot be written.
+    pub fn begin(&self, config: &RaceConfig) -> anyhow::Result<()> {
+        let text = toml::to_string_pretty(config).context("cannot write the settings as TOML")?;
+        self.write("race.toml", &text)
+    }
+
+    /// Throws all of it away.
+    ///
+    /// # Errors
+    /// A folder that cannot be removed.
+    pub fn clear(&self) -> anyhow::Result<()> {
+        if self.root.exists() {
+            fs::remove_dir_all(&self.root)
+                .with_context(|| format!("cannot remove {}", self.root.display()))?;
+        }
+        Ok(())
+    }
+
+    /// The run of a network's short training.
+    pub fn trial(&self, number: usize) -> PathBuf {
+        self.root.join("trials").join(number.to_string())
+    }
+
+    /// The run of a network's longer training.
+    pub fn last(&self, number: usize) -> PathBuf {
+        self.root.join("finals").join(number.to_string())
+    }
+
+    /// What came of it.
+    pub fn result(&self) -> PathBuf {
+        self.root.join("race.json")
+    }
+
+    /// A picture, without its extension.
+    pub fn picture(&self) -> PathBuf {
+        self.root.join("pictures").join("race")
+    }
+
+    /// Writes what came of it.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn end(&self, result: &RaceResult) -> anyhow::Result<()> {
+        self.write("race.json", &serde_json::to_string_pretty(result)?)
+    }
+
+    fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
+        fs::create_dir_all(&self.root)
+            .with_context(|| format!("cannot make {}", self.root.display()))?;
+        Ok(latency_tables::file::write_text(&self.root.join(name), text)?)
+    }
+}

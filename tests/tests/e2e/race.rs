@@ -1,0 +1,131 @@
+//! A race: networks of a search that are trained by themselves, and the best of them derived.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use tests::{children_of, kill_now, kill_pid, program};
+
+use crate::small_search::{SEARCH, host, images, json, profiled, refusal, succeed, target};
+
+/// A folder with a search that has ended.
+fn searched() -> tempfile::TempDir {
+    let folder = profiled();
+    let (images, target) = (images(), target(folder.path()));
+    let run = ["--data", &images, "--target", &target, "--out", "run"];
+    succeed(folder.path(), &[&SEARCH[..], &run].concat());
+    folder
+}
+
+/// A race of seconds. The space has few networks of any one latency: a low floor leaves some.
+const RACE: [&str; 17] = [
+    "race",
+    "run",
+    "--networks",
+    "6",
+    "--round",
+    "2",
+    "--finalists",
+    "2",
+    "--epochs",
+    "1",
+    "--steps-per-epoch",
+    "12",
+    "--batch",
+    "16",
+    "--floor",
+    "0.5",
+    "--json",
+];
+
+fn networks(result: &Value) -> &Vec<Value> {
+    result["networks"].as_array().unwrap()
+}
+
+fn numbers(result: &Value, field: &str) -> Vec<f64> {
+    networks(result).iter().filter_map(|network| network[field].as_f64()).collect()
+}
+
+#[test]
+fn a_race_trains_networks_by_themselves_and_the_best_one_is_derived() {
+    let folder = searched();
+    let folder = folder.path();
+    let result = json(folder, &RACE);
+    assert_eq!(networks(&result).len(), 6, "{result}");
+    assert!(result["data"].as_str().unwrap().contains("held-out training images"), "{result}");
+    let last = numbers(&result, "final_accuracy");
+    assert_eq!(last.len(), 2, "{result}");
+    assert!(last[1] <= last[0], "the best finalist is first: {result}");
+    let expected = numbers(&result, "expected_accuracy");
+    assert!(expected[2..].is_sorted_by(|a, b| a >= b), "{result}");
+    for number in 0..6 {
+        let place = folder.join("run/races").read_dir().unwrap().next().unwrap().unwrap().path();
+        let trial = place.join(format!("trials/{number}/result.json"));
+        let trained: Value = serde_json::from_slice(&fs::read(trial).unwrap()).unwrap();
+        let raced = networks(&result).iter().find(|raced| raced["number"] == number).unwrap();
+        assert_eq!(trained["last"]["top1"], raced["accuracy"]);
+        assert!(place.join("pictures/race.svg").is_file());
+    }
+
+    let derived = json(folder, &["derive", "run", "--raced", "--floor", "0.5", "--json"]);
+    let choices = |network: &Value| network["choices"].clone();
+    let within = networks(&result).iter().find(|raced| {
+        raced["predicted_ms"].as_f64().unwrap() <= derived[0]["target_ms"].as_f64().unwrap()
+    });
+    assert_eq!(choices(&derived[0]), choices(within.unwrap()), "{derived}");
+    assert_eq!(derived[0]["held_out_accuracy"], within.unwrap()["final_accuracy"]);
+
+    // Nothing is trained again, and other settings are another race.
+    let said = String::from_utf8(host(folder, &RACE).stderr).unwrap();
+    assert!(said.contains("going on with"), "{said}");
+    assert_eq!(json(folder, &RACE), result);
+    let said = refusal(folder, &[&RACE[..], &["--learning-rate", "0.01"]].concat());
+    assert!(said.contains("other settings") && said.contains("--restart"), "{said}");
+    let said = refusal(folder, &["derive", "run", "--raced", "--name", "other"]);
+    assert!(said.contains("`host race` makes one"), "{said}");
+}
+
+#[test]
+fn a_race_that_is_killed_ends_as_one_that_is_not() {
+    let folder = searched();
+    let folder = folder.path();
+    let whole = json(folder, &[&RACE[..], &["--name", "whole", "--at-once", "1"]].concat());
+    let killed = [&RACE[..], &["--name", "killed", "--at-once", "1"]].concat();
+    let mut kills = 0;
+    for milliseconds in [2500, 4000, 5500] {
+        let mut race = Command::new(program("host"))
+            .args(&killed)
+            .current_dir(folder)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        kills += u32::from(race.try_wait().unwrap().is_none());
+        let children = children_of(race.id());
+        kill_now(&mut race);
+        children.into_iter().for_each(kill_pid);
+    }
+    assert!(0 < kills);
+    assert_eq!(json(folder, &killed), whole);
+}
+
+#[test]
+fn a_race_that_cannot_be_is_refused_before_anything_is_trained() {
+    let folder = searched();
+    let folder = folder.path();
+    for (more, expected) in [
+        (["--target", "0.000001ms"], "predicted to take from"),
+        (["--held-out", "1.5"], "held_out is 1.5"),
+        (["--final-epochs", "0"], "an epoch at least"),
+        (["--data", "nowhere"], "nowhere"),
+    ] {
+        let said = refusal(folder, &[&RACE[..], &more].concat());
+        assert!(said.contains(expected), "{said}");
+    }
+    assert!(!Path::new(&folder.join("run/races")).exists());
+    let said = refusal(folder, &["race", "tiny.toml"]);
+    assert!(said.contains("is no run"), "{said}");
+}
