@@ -15,9 +15,9 @@ use crate::{EdgeValues, Logits, SearchError};
 
 /// Parts of the variance between networks that come, before any trial, from single candidates, from each trait, and from what
 /// networks have of their own. The rest is what the search has learnt.
-const CANDIDATES: f64 = 0.25;
-const TRAIT: [f64; TRAITS] = [0.35, 0.15];
-const OWN: f64 = 0.1;
+const CANDIDATES: f64 = 0.15;
+const TRAIT: [f64; TRAITS] = [0.2, 0.1];
+const OWN: f64 = 0.4;
 
 /// Mean and variance of the worth of one standard deviation of the search's `ln p`, as parts of the networks' own.
 const SEARCH: (f64, f64) = (0.35, 0.15);
@@ -30,11 +30,11 @@ const COMMON: f64 = 10.0;
 
 /// Between-network and noise variances that are tried, as parts of the variance of all scores: the most likely pair is taken.
 const SIGNALS: [f64; 4] = [0.3, 0.6, 1.0, 1.8];
-const NOISES: [f64; 4] = [0.05, 0.15, 0.35, 0.8];
+const NOISES: [f64; 4] = [0.05, 0.1, 0.2, 0.4];
 
 /// Trials below which the first guess at both variances stays.
 const FEW: usize = 6;
-const GUESS: (f64, f64) = (1.0, 0.35);
+const GUESS: (f64, f64) = (1.0, 0.2);
 
 /// A network that was trained.
 #[derive(Clone, Debug, PartialEq)]
@@ -249,11 +249,6 @@ impl<'a> TrialPosterior<'a> {
         let own = self.own * self.solved(&residuals);
         let unknowns = self.corrected(&means, &residuals);
         (&self.rows * unknowns + own).iter().copied().collect()
-    }
-
-    /// Standard deviation of what chance does to a score, as far as the trials tell.
-    pub fn noise(&self) -> f64 {
-        self.noise.sqrt()
     }
 }
 

@@ -5,22 +5,18 @@
 //! ([`architecture_search::proposals`]), trains them without the images that the search holds out, is told by those how well they do, and
 //! proposes the next ones by that. The best are trained for longer. `host derive --raced` goes on from there.
 
+mod course;
 mod trainings;
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::bail;
-use architecture_search::{Trial, TrialModel, proposals};
 use clap::Args;
 use datasets::Recipe;
-use op_catalog::Architecture;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 use runs::{
-    LatencyTarget, RaceConfig, RaceFolder, RaceResult, Raced, RunFolder, SearchConfig, TrainConfig,
-    TrainOptions, TrainResult, images, pictures,
+    LatencyTarget, RaceConfig, RaceFolder, RaceResult, RunFolder, SearchConfig, TrainConfig,
+    TrainOptions, images, pictures,
 };
 
 use crate::derive::Tried;
@@ -29,7 +25,7 @@ use crate::report::{self, Column};
 use crate::trainer;
 use command_line::hint::WithHint;
 use command_line::output;
-use trainings::{Training, Trainings};
+use course::Course;
 
 /// How many times as many epochs a finalist is trained for, where nothing else is said.
 const LONGER: u32 = 3;
@@ -92,8 +88,7 @@ pub(crate) fn run(args: &RaceArgs) -> anyhow::Result<ExitCode> {
     let place = RaceFolder::of(&folder, &name(args.name.as_deref(), config.target));
     begin(args, &place, &config)?;
     let at_once = args.at_once.unwrap_or_else(|| at_once(&config.training));
-    let race = Race { config: &config, run: &run, place: &place, at_once };
-    let result = race.result()?;
+    let result = Course { config: &config, run: &run, place: &place, at_once }.result()?;
     place.end(&result)?;
     command_line::picture::tell(&pictures::draw_race(&place, &result)?);
     output::note(&format!("`host derive {} --raced` chooses by it", args.run.display()));
@@ -165,126 +160,15 @@ fn begin(args: &RaceArgs, place: &RaceFolder, config: &RaceConfig) -> anyhow::Re
     }
     match place.config()? {
         None => place.begin(config),
-        Some(before) if before == *config => {
+        Some(before) if config.goes_on_with(&before) => {
             output::note(&format!("going on with {}", place.root().display()));
-            Ok(())
+            place.begin(config)
         }
         Some(_) => {
             let root = place.root().display();
             Err(anyhow::anyhow!("{root} has a race with other settings: its race.toml has them"))
                 .hint("throw it away with --restart, or give this one a --name")
         }
-    }
-}
-
-/// A race under way.
-struct Race<'a> {
-    config: &'a RaceConfig,
-    run: &'a FoundRun,
-    place: &'a RaceFolder,
-    at_once: NonZeroU32,
-}
-
-impl Race<'_> {
-    fn result(&self) -> anyhow::Result<RaceResult> {
-        let all = self.config.networks.get() as usize;
-        let epochs = [self.config.training.epochs, self.config.final_epochs];
-        let finals = u64::from(self.config.finalists) * u64::from(epochs[1]);
-        let mut trainings = Trainings::new(
-            self.at_once,
-            u64::from(self.config.networks.get()) * u64::from(epochs[0]) + finals,
-        );
-        let model = TrialModel::new(&self.run.space, &self.run.found.logits)?;
-        let mut trials: Vec<Trial> = Vec::new();
-        let mut judged = None;
-        while trials.len() < all {
-            let next = self.next(&model, &trials)?;
-            if next.is_empty() {
-                break;
-            }
-            let numbered = next.into_iter().zip(trials.len()..);
-            let asked = numbered.map(|(one, number)| (number, self.place.trial(number), one));
-            let asked: Vec<_> = asked.collect();
-            let results = self.train(&mut trainings, &asked, epochs[0])?;
-            judged = results.last().map(|result| (result.data.clone(), result.last.images));
-            let of = |((_, _, architecture), result): (_, &TrainResult)| Trial {
-                architecture,
-                score: result.last.top1,
-            };
-            trials.extend(asked.into_iter().zip(&results).map(of));
-        }
-        let Some((data, images)) = judged else {
-            let [least, most] = self.config.window_ms;
-            bail!("no network is predicted to take from {least:.3} to {most:.3} ms");
-        };
-        let posterior = model.after(&trials)?;
-        let noise = posterior.noise();
-        let mut networks = self.raced(&trials, &posterior.expected_scores())?;
-        networks.sort_by(|a, b| b.expected_accuracy.total_cmp(&a.expected_accuracy));
-        self.longer(&mut trainings, &mut networks)?;
-        trainings.finish();
-        let space = self.run.space.name().to_owned();
-        Ok(RaceResult { space, data, images, epochs, noise, networks })
-    }
-
-    /// The networks of the next round.
-    fn next(&self, model: &TrialModel, trials: &[Trial]) -> anyhow::Result<Vec<Architecture>> {
-        let mut random = ChaCha8Rng::seed_from_u64(self.config.training.seed);
-        random.set_stream(trials.len() as u64);
-        let seen: Vec<Architecture> = trials.iter().map(|one| one.architecture.clone()).collect();
-        let left = self.config.networks.get() as usize - trials.len();
-        let count = left.min(self.config.round.get() as usize);
-        let [least, most] = self.config.window_ms;
-        let posterior = model.after(trials)?;
-        Ok(proposals(&posterior, &self.run.cost, (least, most), count, &seen, &mut random)?)
-    }
-
-    /// Trains networks, each in its own folder, and says how they did.
-    fn train(
-        &self,
-        trainings: &mut Trainings,
-        networks: &[(usize, PathBuf, Architecture)],
-        epochs: u32,
-    ) -> anyhow::Result<Vec<TrainResult>> {
-        let config = TrainConfig { epochs, ..self.config.training.clone() };
-        let asked = networks.iter().map(|(number, folder, architecture)| {
-            let network = self.run.space.network(architecture)?;
-            let (number, folder) = (*number, folder.clone());
-            Ok(Training { number, folder, network, config: config.clone() })
-        });
-        trainings.run(&asked.collect::<anyhow::Result<Vec<_>>>()?)
-    }
-
-    fn raced(&self, trials: &[Trial], expected: &[f64]) -> anyhow::Result<Vec<Raced>> {
-        let of = |(number, (trial, expected)): (usize, (&Trial, &f64))| {
-            Ok(Raced {
-                number,
-                choices: trial.architecture.choices().to_vec(),
-                predicted_ms: self.run.prediction(&trial.architecture)?.latency.0,
-                accuracy: trial.score,
-                expected_accuracy: *expected,
-                final_accuracy: None,
-            })
-        };
-        trials.iter().zip(expected).enumerate().map(of).collect()
-    }
-
-    /// Trains the first of them for longer, and puts those in their new order.
-    fn longer(&self, trainings: &mut Trainings, networks: &mut [Raced]) -> anyhow::Result<()> {
-        let count = networks.len().min(self.config.finalists as usize);
-        let finalists = &mut networks[..count];
-        let asked = finalists.iter().map(|raced| {
-            let architecture = Architecture::new(raced.choices.clone());
-            (raced.number, self.place.last(raced.number), architecture)
-        });
-        let asked: Vec<_> = asked.collect();
-        let results = self.train(trainings, &asked, self.config.final_epochs)?;
-        for (finalist, result) in finalists.iter_mut().zip(results) {
-            finalist.final_accuracy = Some(result.last.top1);
-        }
-        let last = |raced: &Raced| raced.final_accuracy.unwrap_or_default();
-        finalists.sort_by(|a, b| last(b).total_cmp(&last(a)));
-        Ok(())
     }
 }
 

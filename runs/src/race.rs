@@ -69,8 +69,6 @@ pub struct RaceResult {
     pub images: u64,
     /// Epochs of the short and of the longer training.
     pub epochs: [u32; 2],
-    /// Standard deviation of what chance does to a short training's share, as far as the trials tell.
-    pub noise: f64,
     /// The networks, the best one first: those of the longer training by its result, then the others by what is expected of them.
     pub networks: Vec<Raced>,
 }
@@ -97,6 +95,12 @@ impl RaceConfig {
             "finalists are trained for an epoch at least"
         );
         Ok(())
+    }
+
+    /// Whether a race of these settings goes on with what one of those has trained: with more networks, or other finalists.
+    pub fn goes_on_with(&self, before: &Self) -> bool {
+        let Self { networks, finalists, final_epochs, .. } = *self;
+        *self == Self { networks, finalists, final_epochs, ..before.clone() }
     }
 }
 
@@ -132,7 +136,7 @@ impl RaceFolder {
         path.is_file().then(|| settings::read(&path)).transpose()
     }
 
-    /// Makes the folder of a race that begins.
+    /// Writes the settings of a race that begins, or goes on.
     ///
     /// # Errors
     /// A folder that cannot be written.
@@ -159,8 +163,8 @@ impl RaceFolder {
     }
 
     /// The run of a network's longer training.
-    pub fn last(&self, number: usize) -> PathBuf {
-        self.root.join("finals").join(number.to_string())
+    pub fn last(&self, number: usize, epochs: u32) -> PathBuf {
+        self.root.join("finals").join(format!("{number}-{epochs}-epochs"))
     }
 
     /// What came of it.

@@ -124,11 +124,21 @@ fn clear(queue: &Mutex<VecDeque<usize>>) {
 }
 
 impl Training {
+    /// Makes its folder, where it is not there yet.
+    pub(super) fn make(&self) -> anyhow::Result<()> {
+        if self.folder.is_dir() {
+            return Ok(());
+        }
+        let name = format!("network {}", self.number);
+        let file = NetworkFile::Network { name, network: self.network.clone() };
+        RunFolder::create(&self.folder, |folder| {
+            folder.write(&folder.network(), &file.to_json())?;
+            folder.write_config(&self.config)
+        })
+    }
+
     /// How the network does: trained now, or before.
     fn result(&self) -> anyhow::Result<TrainResult> {
-        if !self.folder.is_dir() {
-            self.begin()?;
-        }
         let folder = RunFolder::read(&self.folder)?;
         ensure!(
             TrainConfig::read(&folder.config())? == self.config,
@@ -145,15 +155,6 @@ impl Training {
         // A race's weights are not asked for again.
         remove(&folder.checkpoints())?;
         Ok(result)
-    }
-
-    fn begin(&self) -> anyhow::Result<()> {
-        let name = format!("network {}", self.number);
-        let file = NetworkFile::Network { name, network: self.network.clone() };
-        RunFolder::create(&self.folder, |folder| {
-            folder.write(&folder.network(), &file.to_json())?;
-            folder.write_config(&self.config)
-        })
     }
 
     fn train(&self) -> anyhow::Result<()> {

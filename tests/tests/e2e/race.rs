@@ -81,6 +81,14 @@ fn a_race_trains_networks_by_themselves_and_the_best_one_is_derived() {
     let said = String::from_utf8(host(folder, &RACE).stderr).unwrap();
     assert!(said.contains("going on with"), "{said}");
     assert_eq!(json(folder, &RACE), result);
+    let longer = RACE.map(|argument| if argument == "6" { "7" } else { argument });
+    let longer = json(folder, &longer);
+    let first = |result: &Value| -> Vec<Value> {
+        let mut all: Vec<Value> = networks(result).clone();
+        all.sort_by_key(|raced| raced["number"].as_u64());
+        all[..6].iter().map(|raced| raced["accuracy"].clone()).collect()
+    };
+    assert_eq!((networks(&longer).len(), first(&longer)), (7, first(&result)));
     let said = refusal(folder, &[&RACE[..], &["--learning-rate", "0.01"]].concat());
     assert!(said.contains("other settings") && said.contains("--restart"), "{said}");
     let said = refusal(folder, &["derive", "run", "--raced", "--name", "other"]);

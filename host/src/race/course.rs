@@ -1,0 +1,170 @@
+//! A course is a race from its first network to its last: rounds of short trainings, and longer ones of the best.
+//!
+//! What a round has proposed is in the race's folder before it is trained: a race that goes on trains those networks, whatever
+//! the program would propose by now.
+
+use std::fs;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use architecture_search::{Trial, TrialModel, proposals};
+use op_catalog::{Architecture, NetworkFile};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use runs::{RaceConfig, RaceFolder, RaceResult, Raced, TrainConfig, TrainResult};
+
+use super::trainings::{Training, Trainings};
+use crate::found_run::FoundRun;
+
+/// A race under way.
+pub(super) struct Course<'a> {
+    pub(super) config: &'a RaceConfig,
+    pub(super) run: &'a FoundRun,
+    pub(super) place: &'a RaceFolder,
+    pub(super) at_once: NonZeroU32,
+}
+
+impl Course<'_> {
+    /// What comes of it.
+    ///
+    /// # Errors
+    /// A window that has no network, and trainings that fail.
+    pub(super) fn result(&self) -> anyhow::Result<RaceResult> {
+        let epochs = [self.config.training.epochs, self.config.final_epochs];
+        let of = |networks: u32, epochs: u32| u64::from(networks) * u64::from(epochs);
+        let all = of(self.config.networks.get(), epochs[0]) + of(self.config.finalists, epochs[1]);
+        let mut trainings = Trainings::new(self.at_once, all);
+        let model = TrialModel::new(&self.run.space, &self.run.found.logits)?;
+        let mut trials: Vec<Trial> = Vec::new();
+        let mut judged = None;
+        while let Some(round) = self.round(&model, &trials)? {
+            let results = trainings.run(&round)?;
+            judged = results.last().map(|result| (result.data.clone(), result.last.images));
+            trials.extend(self.trials(&round, &results)?);
+        }
+        let Some((data, images)) = judged else {
+            let [least, most] = self.config.window_ms;
+            bail!("no network is predicted to take from {least:.3} to {most:.3} ms");
+        };
+        let mut networks = self.raced(&trials, &model.after(&trials)?.expected_scores())?;
+        networks.sort_by(|a, b| b.expected_accuracy.total_cmp(&a.expected_accuracy));
+        self.longer(&mut trainings, &mut networks)?;
+        trainings.finish();
+        let space = self.run.space.name().to_owned();
+        Ok(RaceResult { space, data, images, epochs, networks })
+    }
+
+    /// The trainings of the next round: those that are in the folder already, and then those that are proposed. None once there
+    /// are as many as were asked for, or nothing else to propose.
+    fn round(&self, model: &TrialModel, trials: &[Trial]) -> anyhow::Result<Option<Vec<Training>>> {
+        let start = trials.len();
+        let left = self.config.networks.get() as usize - start;
+        let count = left.min(self.config.round.get() as usize);
+        let there = |number: &usize| self.place.trial(*number).is_dir();
+        let mut networks: Vec<Architecture> = (start..start + count)
+            .take_while(there)
+            .map(|number| self.in_folder(number))
+            .collect::<anyhow::Result<_>>()?;
+        if networks.len() < count {
+            let proposed = self.proposed(model, trials, count)?;
+            let others = proposed.into_iter().filter(|one| !networks.contains(one));
+            let others: Vec<Architecture> = others.take(count - networks.len()).collect();
+            networks.extend(others);
+        }
+        let asked = networks.iter().zip(start..);
+        let asked = asked.map(|(one, number)| {
+            let training = self.training(number, self.place.trial(number), one)?;
+            training.make()?;
+            Ok(training)
+        });
+        let round: Vec<Training> = asked.collect::<anyhow::Result<_>>()?;
+        Ok((!round.is_empty()).then_some(round))
+    }
+
+    fn proposed(
+        &self,
+        model: &TrialModel,
+        trials: &[Trial],
+        count: usize,
+    ) -> anyhow::Result<Vec<Architecture>> {
+        let mut random = ChaCha8Rng::seed_from_u64(self.config.training.seed);
+        random.set_stream(trials.len() as u64);
+        let seen: Vec<Architecture> = trials.iter().map(|one| one.architecture.clone()).collect();
+        let [least, most] = self.config.window_ms;
+        let posterior = model.after(trials)?;
+        Ok(proposals(&posterior, &self.run.cost, (least, most), count, &seen, &mut random)?)
+    }
+
+    /// The network that a trial's folder is for.
+    fn in_folder(&self, number: usize) -> anyhow::Result<Architecture> {
+        let path = self.place.trial(number).join("network.json");
+        let cannot = || format!("cannot read {}", path.display());
+        let text = fs::read_to_string(&path).with_context(cannot)?;
+        let NetworkFile::Network { network, .. } =
+            NetworkFile::parse(&text).with_context(cannot)?
+        else {
+            bail!("{} is an architecture, and not a network on its own", path.display());
+        };
+        let space = &self.run.space;
+        space
+            .architecture_of(&network)
+            .with_context(|| format!("{} is no network of `{}`", path.display(), space.name()))
+    }
+
+    fn training(
+        &self,
+        number: usize,
+        folder: PathBuf,
+        architecture: &Architecture,
+    ) -> anyhow::Result<Training> {
+        let network = self.run.space.network(architecture)?;
+        Ok(Training { number, folder, network, config: self.config.training.clone() })
+    }
+
+    fn trials(&self, round: &[Training], results: &[TrainResult]) -> anyhow::Result<Vec<Trial>> {
+        let of = |(training, result): (&Training, &TrainResult)| {
+            let architecture = self.run.space.architecture_of(&training.network);
+            let architecture = architecture.context("a network of the race is not of its space")?;
+            Ok(Trial { architecture, score: result.last.top1 })
+        };
+        round.iter().zip(results).map(of).collect()
+    }
+
+    fn raced(&self, trials: &[Trial], expected: &[f64]) -> anyhow::Result<Vec<Raced>> {
+        let of = |(number, (trial, expected)): (usize, (&Trial, &f64))| {
+            Ok(Raced {
+                number,
+                choices: trial.architecture.choices().to_vec(),
+                predicted_ms: self.run.prediction(&trial.architecture)?.latency.0,
+                accuracy: trial.score,
+                expected_accuracy: *expected,
+                final_accuracy: None,
+            })
+        };
+        trials.iter().zip(expected).enumerate().map(of).collect()
+    }
+
+    /// Trains the first of them for longer, and puts those in their new order.
+    fn longer(&self, trainings: &mut Trainings, networks: &mut [Raced]) -> anyhow::Result<()> {
+        let count = networks.len().min(self.config.finalists as usize);
+        let finalists = &mut networks[..count];
+        let epochs = self.config.final_epochs;
+        let asked = finalists.iter().map(|raced| {
+            let architecture = Architecture::new(raced.choices.clone());
+            let folder = self.place.last(raced.number, epochs);
+            let training = self.training(raced.number, folder, &architecture)?;
+            let training =
+                Training { config: TrainConfig { epochs, ..training.config.clone() }, ..training };
+            training.make()?;
+            Ok(training)
+        });
+        let results = trainings.run(&asked.collect::<anyhow::Result<Vec<_>>>()?)?;
+        for (finalist, result) in finalists.iter_mut().zip(results) {
+            finalist.final_accuracy = Some(result.last.top1);
+        }
+        let last = |raced: &Raced| raced.final_accuracy.unwrap_or_default();
+        finalists.sort_by(|a, b| last(b).total_cmp(&last(a)));
+        Ok(())
+    }
+}
