@@ -148,7 +148,7 @@ impl<'a> Deriving<'a> {
             Some(device) => self.measured_within(device, &preference, off_ms, budget)?,
         };
         self.warn_of_surprise(&tried);
-        self.warn_of_what_is_left(&tried, budget);
+        self.warn_of_what_is_left(&tried, &preference, budget);
         let file = folder.architecture(&name);
         folder.write(&file, &tried.choice.architecture.to_json(&self.run.space)?)?;
         Ok(Derived {
@@ -215,7 +215,8 @@ impl<'a> Deriving<'a> {
         off_ms: Option<f64>,
         budget: f64,
     ) -> anyhow::Result<(Tried, u32)> {
-        let mut attempts = Attempts::new(budget, self.args.floor * budget);
+        let floor = preference.floor(self.args.floor, budget);
+        let mut attempts = Attempts::new(budget, floor * budget);
         let mut tried = match off_ms {
             Some(off_ms) => self.choose(preference, budget - off_ms)?,
             None => self.predicted_within(preference, budget)?,
@@ -271,20 +272,22 @@ impl<'a> Deriving<'a> {
     }
 
     /// Says so where far less of a budget is used than was asked for.
-    fn warn_of_what_is_left(&self, tried: &Tried, budget: f64) {
-        if let Some(share) = tried.share_below(budget, self.args.floor) {
+    fn warn_of_what_is_left(&self, tried: &Tried, preference: &Preference, budget: f64) {
+        let floor = preference.floor(self.args.floor, budget);
+        if let Some(share) = tried.share_below(budget, floor) {
             output::note(&format!(
                 "warning: the network uses {:.1} % of its budget of {budget} ms, and {:.1} % were asked for (--floor): no other \
                  was found within both; {}",
                 100.0 * share,
-                100.0 * self.args.floor,
+                100.0 * floor,
                 self.run.range
             ));
         }
     }
 
     fn choose(&self, preference: &Preference, budget: f64) -> anyhow::Result<Tried> {
-        let window = (self.args.floor * budget, budget);
+        let floor = preference.floor(self.args.floor, budget);
+        let window = (floor * budget, budget);
         let (choice, worth) = preference.choose(&self.run.found, &self.run.cost, window)?;
         Tried::new(&self.run, choice, worth)
     }

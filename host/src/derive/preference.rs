@@ -23,6 +23,8 @@ pub(super) enum Preference {
     Probability,
     /// Their place in a list, the best first.
     Ranking(Vec<Compared>),
+    /// As in a list, of networks that cost at least so much.
+    Race(Vec<Compared>, f64),
 }
 
 /// A network of several, with the share of held-out images that it classifies rightly.
@@ -78,10 +80,7 @@ impl Preference {
         cost: &LinearCost,
         (floor, budget): (f64, f64),
     ) -> anyhow::Result<(BudgetChoice, f64)> {
-        let ranking = match self {
-            Self::Probability => &[],
-            Self::Ranking(ranking) => ranking.as_slice(),
-        };
+        let ranking = self.list();
         let is_within = |compared: &&Compared| (floor..=budget).contains(&compared.choice.cost);
         let mut places = ranking.iter().zip(1_u32..);
         if let Some((compared, place)) = places.find(|(compared, _)| is_within(compared)) {
@@ -98,20 +97,36 @@ impl Preference {
             .hint("`host race` makes one: of this target, and with the same --name")?;
         let (name, space) = (place.root().display(), run.space.name());
         ensure!(result.space == space, "{name} is a race in `{}`, not in `{space}`", result.space);
+        let config = place.config()?.with_context(|| format!("{name} has no race.toml"))?;
         let compared = result.networks.into_iter().map(|raced| {
             let architecture = Architecture::new(raced.choices);
             let choice = BudgetChoice::of(architecture, &run.found.logits, &run.cost)?;
             let accuracy = raced.final_accuracy.unwrap_or(raced.expected_accuracy);
             Ok(Compared { choice, accuracy })
         });
-        Ok(Self::Ranking(compared.collect::<anyhow::Result<_>>()?))
+        Ok(Self::Race(compared.collect::<anyhow::Result<_>>()?, config.window_ms[0]))
+    }
+
+    fn list(&self) -> &[Compared] {
+        match self {
+            Self::Probability => &[],
+            Self::Ranking(list) | Self::Race(list, _) => list,
+        }
+    }
+
+    /// The share of a budget that a network shall use, where this one is asked for: a race's networks are the share that
+    /// it was run for.
+    pub(super) fn floor(&self, asked: f64, budget: f64) -> f64 {
+        match self {
+            Self::Race(_, least) => asked.min(least / budget),
+            Self::Probability | Self::Ranking(_) => asked,
+        }
     }
 
     /// The share of held-out images that an architecture classifies rightly, if that was seen.
     pub(super) fn accuracy(&self, choice: &BudgetChoice) -> Option<f64> {
-        let Self::Ranking(ranking) = self else { return None };
         let is_it = |compared: &&Compared| compared.choice.architecture == choice.architecture;
-        ranking.iter().find(is_it).map(|compared| compared.accuracy)
+        self.list().iter().find(is_it).map(|compared| compared.accuracy)
     }
 }
 
@@ -152,6 +167,16 @@ mod tests {
             let (choice, _) = preference.choose(&found, &cost, window).unwrap();
             assert_eq!(choice.architecture.choices(), [expected], "{window:?}");
         }
+    }
+
+    #[test]
+    fn the_networks_of_a_race_use_the_budget_as_far_as_that_was_run_for_it() {
+        let Preference::Ranking(list) = ranking(&[2, 1]) else { panic!("a ranking") };
+        let race = Preference::Race(list, 1.9);
+        for (budget, expected) in [(2.0, 0.95), (1.9, 0.97)] {
+            assert!((race.floor(0.97, budget) - expected).abs() < 1e-12, "{budget}");
+        }
+        assert!((ranking(&[2]).floor(0.97, 2.0) - 0.97).abs() < 1e-12);
     }
 
     #[test]

@@ -145,17 +145,20 @@ impl Course<'_> {
         trials.iter().zip(expected).enumerate().map(of).collect()
     }
 
-    /// Trains the first of them for longer, and puts those in their new order.
+    /// Trains the first of them for longer, and puts these, with any that an earlier end of the race had trained so, before the
+    /// others in their new order.
     fn longer(&self, trainings: &mut Trainings, networks: &mut [Raced]) -> anyhow::Result<()> {
-        let count = networks.len().min(self.config.finalists as usize);
-        let finalists = &mut networks[..count];
         let epochs = self.config.final_epochs;
+        let config = TrainConfig { epochs, ..self.config.training.clone() };
+        let place = |raced: &Raced| self.place.last(raced.number, epochs);
+        let first = self.config.finalists as usize;
+        let is_one = |(rank, raced): &(usize, &mut Raced)| *rank < first || place(raced).is_dir();
+        let mut finalists: Vec<&mut Raced> =
+            networks.iter_mut().enumerate().filter(is_one).map(|(_, raced)| raced).collect();
         let asked = finalists.iter().map(|raced| {
             let architecture = Architecture::new(raced.choices.clone());
-            let folder = self.place.last(raced.number, epochs);
-            let training = self.training(raced.number, folder, &architecture)?;
-            let training =
-                Training { config: TrainConfig { epochs, ..training.config.clone() }, ..training };
+            let training = self.training(raced.number, place(raced), &architecture)?;
+            let training = Training { config: config.clone(), ..training };
             training.make()?;
             Ok(training)
         });
@@ -163,8 +166,9 @@ impl Course<'_> {
         for (finalist, result) in finalists.iter_mut().zip(results) {
             finalist.final_accuracy = Some(result.last.top1);
         }
-        let last = |raced: &Raced| raced.final_accuracy.unwrap_or_default();
-        finalists.sort_by(|a, b| last(b).total_cmp(&last(a)));
+        // No share is below that of those without one, which stay in their order.
+        let last = |raced: &Raced| raced.final_accuracy.unwrap_or(-1.0);
+        networks.sort_by(|a, b| last(b).total_cmp(&last(a)));
         Ok(())
     }
 }

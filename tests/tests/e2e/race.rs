@@ -24,7 +24,7 @@ const RACE: [&str; 17] = [
     "race",
     "run",
     "--networks",
-    "6",
+    "5",
     "--round",
     "2",
     "--finalists",
@@ -53,14 +53,14 @@ fn a_race_trains_networks_by_themselves_and_the_best_one_is_derived() {
     let folder = searched();
     let folder = folder.path();
     let result = json(folder, &RACE);
-    assert_eq!(networks(&result).len(), 6, "{result}");
+    assert_eq!(networks(&result).len(), 5, "{result}");
     assert!(result["data"].as_str().unwrap().contains("held-out training images"), "{result}");
     let last = numbers(&result, "final_accuracy");
     assert_eq!(last.len(), 2, "{result}");
     assert!(last[1] <= last[0], "the best finalist is first: {result}");
     let expected = numbers(&result, "expected_accuracy");
     assert!(expected[2..].is_sorted_by(|a, b| a >= b), "{result}");
-    for number in 0..6 {
+    for number in 0..5 {
         let place = folder.join("run/races").read_dir().unwrap().next().unwrap().unwrap().path();
         let trial = place.join(format!("trials/{number}/result.json"));
         let trained: Value = serde_json::from_slice(&fs::read(trial).unwrap()).unwrap();
@@ -81,14 +81,21 @@ fn a_race_trains_networks_by_themselves_and_the_best_one_is_derived() {
     let said = String::from_utf8(host(folder, &RACE).stderr).unwrap();
     assert!(said.contains("going on with"), "{said}");
     assert_eq!(json(folder, &RACE), result);
-    let longer = RACE.map(|argument| if argument == "6" { "7" } else { argument });
+    let longer = RACE.map(|argument| if argument == "5" { "6" } else { argument });
     let longer = json(folder, &longer);
     let first = |result: &Value| -> Vec<Value> {
         let mut all: Vec<Value> = networks(result).clone();
         all.sort_by_key(|raced| raced["number"].as_u64());
-        all[..6].iter().map(|raced| raced["accuracy"].clone()).collect()
+        all[..5].iter().map(|raced| raced["accuracy"].clone()).collect()
     };
-    assert_eq!((networks(&longer).len(), first(&longer)), (7, first(&result)));
+    assert_eq!((networks(&longer).len(), first(&longer)), (6, first(&result)));
+    let last = numbers(&longer, "final_accuracy");
+    assert!(2 <= last.len() && last.is_sorted_by(|a, b| a >= b), "{longer}");
+    for before in &networks(&result)[..2] {
+        let mut after = networks(&longer).iter();
+        let after = after.find(|raced| raced["number"] == before["number"]).unwrap();
+        assert_eq!(after["final_accuracy"], before["final_accuracy"], "nothing is lost");
+    }
     let said = refusal(folder, &[&RACE[..], &["--learning-rate", "0.01"]].concat());
     assert!(said.contains("other settings") && said.contains("--restart"), "{said}");
     let said = refusal(folder, &["derive", "run", "--raced", "--name", "other"]);
