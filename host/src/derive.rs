@@ -139,7 +139,7 @@ impl<'a> Deriving<'a> {
         self.run.range.ensure_within(budget)?;
         let name = race::name(self.args.name.as_deref(), target);
         let (preference, off_ms) = if self.args.raced {
-            (Preference::raced(&RaceFolder::of(folder, &name), &self.run)?, None)
+            (Preference::raced(&RaceFolder::of(folder, &name)?, &self.run)?, None)
         } else {
             self.preference(folder, budget)?
         };

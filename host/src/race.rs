@@ -30,6 +30,9 @@ use course::Course;
 /// How many times as many epochs a finalist is trained for, where nothing else is said.
 const LONGER: u32 = 3;
 
+/// How many finalists there are, where nothing else is said.
+const FINALISTS: u32 = 4;
+
 /// Arguments of `host race`.
 #[derive(Args, Debug)]
 pub(crate) struct RaceArgs {
@@ -48,9 +51,9 @@ pub(crate) struct RaceArgs {
     /// How many of them are chosen at a time, each time after what was seen of those before
     #[arg(long, value_name = "NETWORKS", default_value = "8")]
     round: NonZeroU32,
-    /// The best of them, which are trained for longer
-    #[arg(long, value_name = "NETWORKS", default_value_t = 4)]
-    finalists: u32,
+    /// How many of the best are trained for longer [default: 4, or as many as there are]
+    #[arg(long, value_name = "NETWORKS")]
+    finalists: Option<u32>,
     /// Epochs of that [default: three times --epochs]
     #[arg(long, value_name = "EPOCHS")]
     final_epochs: Option<u32>,
@@ -85,7 +88,7 @@ pub(crate) fn run(args: &RaceArgs) -> anyhow::Result<ExitCode> {
     let search = SearchConfig::read(&folder.config())?;
     let config = resolve(args, &run, &search)?;
     trainer::ensure_has(config.training.execution)?;
-    let place = RaceFolder::of(&folder, &name(args.name.as_deref(), config.target));
+    let place = RaceFolder::of(&folder, &name(args.name.as_deref(), config.target))?;
     begin(args, &place, &config)?;
     let at_once = args.at_once.unwrap_or_else(|| at_once(&config.training));
     let result = Course { config: &config, run: &run, place: &place, at_once }.result()?;
@@ -136,7 +139,7 @@ fn resolve(args: &RaceArgs, run: &FoundRun, search: &SearchConfig) -> anyhow::Re
         window_ms: window(run, target, args.floor)?,
         networks: args.networks,
         round: args.round,
-        finalists: args.finalists.min(args.networks.get()),
+        finalists: args.finalists.unwrap_or(FINALISTS.min(args.networks.get())),
         final_epochs: args.final_epochs.unwrap_or(LONGER * training.epochs),
         training,
     };

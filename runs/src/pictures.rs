@@ -61,16 +61,19 @@ fn race_curves(result: &RaceResult) -> Curves {
         Curve { name: name.to_owned(), points: points.collect() }
     };
     let [short, longer] = result.epochs;
-    let curves = vec![
-        curve(&format!("{short} epochs"), |raced| Some(raced.accuracy)),
-        curve("expected", |raced| Some(raced.expected_accuracy)),
-        curve(&format!("{longer} epochs"), |raced| raced.final_accuracy),
+    let trials = vec![
+        curve("trained", |raced| Some(raced.accuracy)),
+        curve("expected of another", |raced| Some(raced.expected_accuracy)),
     ];
-    let up = "held-out accuracy, %".to_owned();
+    let finals = vec![curve("the best, trained", |raced| raced.final_accuracy)];
+    let panel = |epochs: u32, curves: Vec<Curve>| {
+        let up = format!("%, after {epochs} epochs");
+        Panel { up, curves, levels: Vec::new() }
+    };
     Curves {
         title: format!("Race on {}", result.data),
         across: "network, in the order in which they were chosen".to_owned(),
-        panels: vec![Panel { up, curves, levels: Vec::new() }],
+        panels: vec![panel(short, trials), panel(longer, finals)],
     }
 }
 
@@ -217,6 +220,33 @@ mod tests {
         for said in ["edge 0", "edge 1", "k3", "k5"] {
             assert!(text.contains(said), "{said}");
         }
+    }
+
+    #[test]
+    fn a_race_s_picture_has_what_was_trained_and_what_is_expected() {
+        let raced = |number: usize, accuracy: f64, final_accuracy: Option<f64>| Raced {
+            number,
+            choices: vec![0],
+            predicted_ms: 1.0,
+            accuracy,
+            expected_accuracy: accuracy,
+            final_accuracy,
+        };
+        let result = RaceResult {
+            space: "one edge".to_owned(),
+            data: "images".to_owned(),
+            images: 100,
+            epochs: [2, 6],
+            networks: vec![raced(1, 0.6, Some(0.7)), raced(0, 0.5, None)],
+        };
+        let text = svg(&race_curves(&result)).unwrap();
+        for said in
+            ["Race on images", "%, after 2 epochs", "expected of another", "%, after 6 epochs"]
+        {
+            assert!(text.contains(said), "{said}");
+        }
+        let first = &race_curves(&result).panels[0].curves[0].points;
+        assert!(first.is_sorted_by(|a, b| a.0 < b.0), "in the order in which they were chosen");
     }
 
     #[test]

@@ -118,8 +118,13 @@ impl RaceResult {
 
 impl RaceFolder {
     /// That of a search's race of a name.
-    pub fn of(search: &RunFolder, name: &str) -> Self {
-        Self { root: search.root().join("races").join(name) }
+    ///
+    /// # Errors
+    /// A name that is none of a file: `restart` removes what is there.
+    pub fn of(search: &RunFolder, name: &str) -> anyhow::Result<Self> {
+        let is_name = Path::new(name).file_name().is_some_and(|file| file == name);
+        ensure!(is_name, "`{name}` is not the name of a race: it has to be a name and not a path");
+        Ok(Self { root: search.root().join("races").join(name) })
     }
 
     /// The folder itself.

@@ -23,8 +23,8 @@ pub(super) enum Preference {
     Probability,
     /// Their place in a list, the best first.
     Ranking(Vec<Compared>),
-    /// As in a list, of networks that cost at least so much.
-    Race(Vec<Compared>, f64),
+    /// Their place in a race's list, whose networks were chosen from those that are predicted to take so much at least.
+    Race { list: Vec<Compared>, least_ms: f64 },
 }
 
 /// A network of several, with the share of held-out images that it classifies rightly.
@@ -104,13 +104,14 @@ impl Preference {
             let accuracy = raced.final_accuracy.unwrap_or(raced.expected_accuracy);
             Ok(Compared { choice, accuracy })
         });
-        Ok(Self::Race(compared.collect::<anyhow::Result<_>>()?, config.window_ms[0]))
+        let list = compared.collect::<anyhow::Result<_>>()?;
+        Ok(Self::Race { list, least_ms: config.window_ms[0] })
     }
 
     fn list(&self) -> &[Compared] {
         match self {
             Self::Probability => &[],
-            Self::Ranking(list) | Self::Race(list, _) => list,
+            Self::Ranking(list) | Self::Race { list, .. } => list,
         }
     }
 
@@ -118,7 +119,7 @@ impl Preference {
     /// it was run for.
     pub(super) fn floor(&self, asked: f64, budget: f64) -> f64 {
         match self {
-            Self::Race(_, least) => asked.min(least / budget),
+            Self::Race { least_ms, .. } => asked.min(least_ms / budget),
             Self::Probability | Self::Ranking(_) => asked,
         }
     }
@@ -172,7 +173,7 @@ mod tests {
     #[test]
     fn the_networks_of_a_race_use_the_budget_as_far_as_that_was_run_for_it() {
         let Preference::Ranking(list) = ranking(&[2, 1]) else { panic!("a ranking") };
-        let race = Preference::Race(list, 1.9);
+        let race = Preference::Race { list, least_ms: 1.9 };
         for (budget, expected) in [(2.0, 0.95), (1.9, 0.97)] {
             assert!((race.floor(0.97, budget) - expected).abs() < 1e-12, "{budget}");
         }

@@ -1,7 +1,6 @@
 //! A race: networks of a search that are trained by themselves, and the best of them derived.
 
 use std::fs;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -135,12 +134,16 @@ fn a_race_that_cannot_be_is_refused_before_anything_is_trained() {
         (["--target", "0.000001ms"], "predicted to take from"),
         (["--held-out", "1.5"], "held_out is 1.5"),
         (["--final-epochs", "0"], "an epoch at least"),
+        (["--name", "a/b"], "a name and not a path"),
         (["--data", "nowhere"], "nowhere"),
     ] {
         let said = refusal(folder, &[&RACE[..], &more].concat());
         assert!(said.contains(expected), "{said}");
     }
-    assert!(!Path::new(&folder.join("run/races")).exists());
+    let said =
+        refusal(folder, &["race", "run", "--floor", "0.5", "--networks", "3", "--finalists", "9"]);
+    assert!(said.contains("9 of 3 networks cannot be finalists"), "{said}");
+    assert!(!folder.join("run/races").exists());
     let said = refusal(folder, &["race", "tiny.toml"]);
     assert!(said.contains("is no run"), "{said}");
 }
