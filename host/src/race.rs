@@ -134,6 +134,7 @@ fn resolve(args: &RaceArgs, run: &FoundRun, search: &SearchConfig) -> anyhow::Re
     )?;
     let training = options.resolve(Recipe::for_dataset(&dataset, images::target(input)))?;
     let training = TrainConfig { held_out_seed: Some(search.held_out_seed()), ..training };
+    training.check_images(&dataset)?;
     let config = RaceConfig {
         target,
         window_ms: window(run, target, args.floor)?,

@@ -52,6 +52,7 @@ fn prepare(args: &TrainArgs, root: &Path) -> anyhow::Result<()> {
     let data = Some(images::from_anywhere(data)?);
     let options = TrainOptions { data, supernet, ..options };
     let config = options.resolve(Recipe::for_dataset(&dataset, images::target(input)))?;
+    config.check_images(&dataset)?;
     trainer::ensure_has(config.execution)?;
     let file = NetworkFile::Network { name: named.name, network: named.network };
     RunFolder::create(root, |folder| {

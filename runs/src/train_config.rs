@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, ensure};
 use clap::Args;
 use command_line::hint::WithHint;
-use datasets::Recipe;
+use datasets::{Dataset, HeldOut, Recipe};
 use serde::{Deserialize, Serialize};
 
 use crate::{ExecutionName, settings};
@@ -150,6 +150,17 @@ impl TrainConfig {
         let config: Self = settings::read(path)?;
         config.check()?;
         Ok(config)
+    }
+
+    /// Refuses images of which so large a part cannot be held out.
+    ///
+    /// # Errors
+    /// As [`Dataset::held_out`].
+    pub fn check_images(&self, dataset: &Dataset) -> anyhow::Result<()> {
+        if let Some(share) = self.held_out {
+            dataset.held_out(HeldOut::Share(share), self.held_out_seed())?;
+        }
+        Ok(())
     }
 
     fn check(&self) -> anyhow::Result<()> {

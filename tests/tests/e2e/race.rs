@@ -133,6 +133,7 @@ fn a_race_that_cannot_be_is_refused_before_anything_is_trained() {
     for (more, expected) in [
         (["--target", "0.000001ms"], "predicted to take from"),
         (["--held-out", "1.5"], "held_out is 1.5"),
+        (["--held-out", "0.000001"], "held out: a share of 0.000001"),
         (["--final-epochs", "0"], "an epoch at least"),
         (["--name", "a/b"], "a name and not a path"),
         (["--data", "nowhere"], "nowhere"),
