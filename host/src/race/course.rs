@@ -3,13 +3,13 @@
 //! What a round has proposed is in the race's folder before it is trained: a race that goes on trains those networks, whatever
 //! the program would propose by now.
 
-use std::fs;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use architecture_search::{Trial, TrialModel, proposals};
-use op_catalog::{Architecture, NetworkFile};
+use command_line::resolve;
+use op_catalog::Architecture;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use runs::{RaceConfig, RaceFolder, RaceResult, Raced, TrainConfig, TrainResult};
@@ -99,14 +99,8 @@ impl Course<'_> {
     /// The network that a trial's folder is for.
     fn in_folder(&self, number: usize) -> anyhow::Result<Architecture> {
         let path = self.place.trial(number).join("network.json");
-        let cannot = || format!("cannot read {}", path.display());
-        let text = fs::read_to_string(&path).with_context(cannot)?;
-        let NetworkFile::Network { network, .. } =
-            NetworkFile::parse(&text).with_context(cannot)?
-        else {
-            bail!("{} is an architecture, and not a network on its own", path.display());
-        };
         let space = &self.run.space;
+        let network = resolve::network(&path.to_string_lossy(), Some(space))?.network;
         space
             .architecture_of(&network)
             .with_context(|| format!("{} is no network of `{}`", path.display(), space.name()))
