@@ -1,11 +1,12 @@
 //! A race: networks of a search that are trained by themselves, and the best of them derived.
 
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use tests::{children_of, kill_now, kill_pid, program};
+use tests::program;
 
 use crate::small_search::{SEARCH, host, images, json, profiled, refusal, succeed, target};
 
@@ -114,13 +115,15 @@ fn a_race_that_is_killed_ends_as_one_that_is_not() {
             .current_dir(folder)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
+            .process_group(0)
             .spawn()
             .unwrap();
         std::thread::sleep(Duration::from_millis(milliseconds));
         kills += u32::from(race.try_wait().unwrap().is_none());
-        let children = children_of(race.id());
-        kill_now(&mut race);
-        children.into_iter().for_each(kill_pid);
+        // All of it at once: a trainer that starts meanwhile would live on, and work in a folder of the race.
+        let group = format!("-{}", race.id());
+        Command::new("kill").args(["-KILL", "--", &group]).output().unwrap();
+        race.wait().unwrap();
     }
     assert!(0 < kills);
     assert_eq!(json(folder, &killed), whole);
