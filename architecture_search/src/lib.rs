@@ -60,7 +60,8 @@ pub mod target_multiplier;
 pub mod term;
 #[cfg(test)]
 mod toy;
-pub mod trial_model;
+pub mod trial;
+mod trial_model;
 
 pub use alternation::{Action, Alternation, ArchitectureUpdates, Phase, Plan, Step};
 pub use budget_choice::BudgetChoice;
@@ -81,4 +82,5 @@ pub use reinforce_search::ReinforceSearch;
 pub use shortlist::shortlist;
 pub use target_multiplier::TargetMultiplier;
 pub use term::Term;
-pub use trial_model::{Trial, TrialModel, TrialPosterior};
+pub use trial::{Trial, TrialLength};
+pub use trial_model::{TrialModel, TrialPosterior};

@@ -6,11 +6,12 @@
 //! budget, where [`crate::BudgetChoice`] finds it.
 
 use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
-use op_catalog::{Architecture, SearchSpace};
+use op_catalog::SearchSpace;
 use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 use crate::candidate_traits::{TRAITS, traits};
+use crate::trial::{Observed, Trial, TrialLength};
 use crate::{EdgeValues, Logits, SearchError};
 
 /// Parts of the variance between networks that come, before any trial, from single candidates, from each trait, and from what
@@ -36,15 +37,6 @@ const NOISES: [f64; 4] = [0.05, 0.1, 0.2, 0.4];
 const FEW: usize = 6;
 const GUESS: (f64, f64) = (1.0, 0.2);
 
-/// A network that was trained.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Trial {
-    /// The network.
-    pub architecture: Architecture,
-    /// How well it did: the more, the better. Its unit is that of all that follows from it.
-    pub score: f64,
-}
-
 /// What is assumed of the networks of a space before any of them is trained.
 #[derive(Clone, Debug)]
 pub struct TrialModel {
@@ -61,13 +53,11 @@ pub struct TrialModel {
 #[derive(Debug)]
 pub struct TrialPosterior<'a> {
     model: &'a TrialModel,
-    /// Standard deviation between networks, and variance of what one has of its own and of noise.
+    trials: Observed,
+    /// Standard deviation between networks, and variance of what one has of its own and of a short training's noise.
     scale: f64,
     own: f64,
     noise: f64,
-    /// One row for each trial.
-    rows: DMatrix<f64>,
-    scores: DVector<f64>,
     covariance: Option<Cholesky<f64, Dyn>>,
 }
 
@@ -88,11 +78,30 @@ impl TrialModel {
         let of_edge = |part: f64| part / edges as f64;
         let variance = std::iter::repeat_n(of_edge(CANDIDATES), candidates)
             .chain(TRAIT.iter().flat_map(|part| std::iter::repeat_n(of_edge(*part), edges)))
-            .chain([SEARCH.1, COMMON]);
-        let variance = DVector::from_iterator(candidates + TRAITS * edges + 2, variance);
-        let mut mean = DVector::zeros(variance.len());
-        mean[variance.len() - 2] = SEARCH.0;
-        Ok(Self { traits, learnt: standardised(logits), starts, mean, variance })
+            .chain([SEARCH.1])
+            .chain([COMMON; TrialLength::ALL.len()]);
+        let variance = DVector::from_vec(variance.collect());
+        let mean = DVector::zeros(variance.len());
+        let mut model = Self { traits, learnt: standardised(logits), starts, mean, variance };
+        let search = model.of_search();
+        model.mean[search] = SEARCH.0;
+        Ok(model)
+    }
+
+    /// Where the unknown of the level of a length is.
+    fn of_level(&self, length: TrialLength) -> usize {
+        self.mean.len() - TrialLength::ALL.len() + length as usize
+    }
+
+    /// Where that of the search is.
+    fn of_search(&self) -> usize {
+        self.mean.len() - TrialLength::ALL.len() - 1
+    }
+
+    /// Where that of an edge and a trait is.
+    fn of_trait(&self, edge: usize, number: usize) -> usize {
+        let edges = self.starts.len();
+        self.of_search() - (TRAITS - number) * edges + edge
     }
 
     /// What is known after these trials.
@@ -102,42 +111,45 @@ impl TrialModel {
     pub fn after(&self, trials: &[Trial]) -> Result<TrialPosterior<'_>, SearchError> {
         let mut rows = DMatrix::zeros(trials.len(), self.mean.len());
         for (row, trial) in trials.iter().enumerate() {
-            self.fill(&trial.architecture, rows.row_mut(row))?;
+            self.fill(trial, rows.row_mut(row))?;
             crate::error::check("the score of a trial", trial.score, f64::is_finite, "finite")?;
         }
-        let scores = DVector::from_iterator(trials.len(), trials.iter().map(|trial| trial.score));
-        Ok(TrialPosterior::new(self, &rows, &scores))
+        let first = |trial: &Trial| {
+            trials.iter().position(|other| other.architecture == trial.architecture).unwrap_or(0)
+        };
+        let observed = Observed {
+            rows,
+            scores: DVector::from_iterator(trials.len(), trials.iter().map(|trial| trial.score)),
+            lengths: trials.iter().map(|trial| trial.length).collect(),
+            firsts: trials.iter().map(first).collect(),
+        };
+        Ok(TrialPosterior::new(self, &observed))
     }
 
     fn fill(
         &self,
-        architecture: &Architecture,
+        trial: &Trial,
         mut row: nalgebra::MatrixViewMut<'_, f64, nalgebra::U1, Dyn, nalgebra::U1, Dyn>,
     ) -> Result<(), SearchError> {
-        self.learnt.check_choices(architecture)?;
-        let edges = self.starts.len();
-        let of_traits = row.len() - 2 - TRAITS * edges;
-        let search = row.len() - 2;
-        for (edge, &choice) in architecture.choices().iter().enumerate() {
+        self.learnt.check_choices(&trial.architecture)?;
+        for (edge, &choice) in trial.architecture.choices().iter().enumerate() {
             row[self.starts[edge] + choice] = 1.0;
             for (number, values) in self.traits.iter().enumerate() {
-                row[of_traits + number * edges + edge] = values.edges()[edge][choice];
+                row[self.of_trait(edge, number)] = values.edges()[edge][choice];
             }
-            row[search] += self.learnt.edges()[edge][choice];
+            row[self.of_search()] += self.learnt.edges()[edge][choice];
         }
-        row[search + 1] = 1.0;
+        row[self.of_level(trial.length)] = 1.0;
         Ok(())
     }
 
     /// What each candidate is worth, where the unknowns are these.
     fn worth(&self, unknowns: &DVector<f64>) -> EdgeValues {
-        let edges = self.starts.len();
-        let of_traits = unknowns.len() - 2 - TRAITS * edges;
-        let search = unknowns[unknowns.len() - 2];
+        let search = unknowns[self.of_search()];
         let of_edge = |(edge, learnt): (usize, &Vec<f64>)| {
             let of = |(choice, learnt): (usize, &f64)| {
                 let of_trait = |(number, values): (usize, &EdgeValues)| {
-                    unknowns[of_traits + number * edges + edge] * values.edges()[edge][choice]
+                    unknowns[self.of_trait(edge, number)] * values.edges()[edge][choice]
                 };
                 let own = unknowns[self.starts[edge] + choice];
                 own + search * learnt + self.traits.iter().enumerate().map(of_trait).sum::<f64>()
@@ -149,23 +161,14 @@ impl TrialModel {
 }
 
 impl<'a> TrialPosterior<'a> {
-    fn new(model: &'a TrialModel, rows: &DMatrix<f64>, scores: &DVector<f64>) -> Self {
-        let spread = if scores.len() < 2 { 0.0 } else { scores.variance() };
-        let spread = if spread > 0.0 { spread } else { 1.0 };
+    fn new(model: &'a TrialModel, trials: &Observed) -> Self {
+        let spread = trials.spread();
         let known = |signal: f64, noise: f64| {
             let scale = (signal * spread).sqrt();
-            Self {
-                model,
-                scale,
-                own: OWN * signal * spread,
-                noise: noise * spread,
-                covariance: None,
-                rows: rows.clone(),
-                scores: scores.clone(),
-            }
-            .factored()
+            let (own, noise) = (OWN * signal * spread, noise * spread);
+            Self { model, trials: trials.clone(), scale, own, noise, covariance: None }.factored()
         };
-        if scores.len() < FEW {
+        if trials.scores.len() < FEW {
             return known(GUESS.0, GUESS.1);
         }
         let pairs = SIGNALS.iter().flat_map(|signal| NOISES.map(|noise| (*signal, noise)));
@@ -175,28 +178,45 @@ impl<'a> TrialPosterior<'a> {
     }
 
     fn factored(mut self) -> Self {
-        let mut weighted = self.rows.clone();
+        let rows = &self.trials.rows;
+        let mut weighted = rows.clone();
         for (mut column, variance) in weighted.column_iter_mut().zip(self.variances().iter()) {
             column *= *variance;
         }
-        let mut covariance = weighted * self.rows.transpose();
-        for position in 0..covariance.nrows() {
-            covariance[(position, position)] += self.own + self.noise;
-        }
+        let covariance = weighted * rows.transpose() + self.own_covariance() + self.noises();
         self.covariance = Cholesky::new(covariance);
         self
+    }
+
+    /// What trials have in common by being of one network, besides its candidates.
+    fn own_covariance(&self) -> DMatrix<f64> {
+        let firsts = &self.trials.firsts;
+        DMatrix::from_fn(firsts.len(), firsts.len(), |row, column| {
+            if firsts[row] == firsts[column] { self.own } else { 0.0 }
+        })
+    }
+
+    fn noises(&self) -> DMatrix<f64> {
+        let noise = self.trials.lengths.iter().map(|length| self.noise * length.noise());
+        DMatrix::from_diagonal(&DVector::from_vec(noise.collect()))
     }
 
     fn variances(&self) -> DVector<f64> {
         self.scale * self.scale * &self.model.variance
     }
 
-    /// The unknowns before any trial. What networks have in common is that of the scores.
+    /// The unknowns before any trial. The level of a length is that of its scores.
     fn means(&self) -> DVector<f64> {
         let mut means = self.scale * &self.model.mean;
-        let common = means.len() - 1;
-        means[common] = if self.scores.is_empty() { 0.0 } else { self.scores.mean() };
+        for length in TrialLength::ALL {
+            means[self.model.of_level(length)] = self.trials.level(length);
+        }
         means
+    }
+
+    /// How far scores are off what these unknowns have them by.
+    fn residuals(&self, unknowns: &DVector<f64>) -> DVector<f64> {
+        &self.trials.scores - &self.trials.rows * unknowns
     }
 
     /// `K^-1 r`, with K the covariance of the scores.
@@ -211,22 +231,21 @@ impl<'a> TrialPosterior<'a> {
     /// `ln p(scores)` but for a constant (Rasmussen and Williams 2006, equation 2.30).
     fn evidence(&self) -> f64 {
         let Some(covariance) = &self.covariance else { return f64::NEG_INFINITY };
-        let residuals = &self.scores - &self.rows * self.means();
+        let residuals = self.residuals(&self.means());
         let determinant: f64 = covariance.l_dirty().diagonal().iter().map(|root| root.ln()).sum();
         -0.5 * residuals.dot(&self.solved(&residuals)) - determinant
     }
 
     /// Unknowns behind scores that are off what `unknowns` have them by these residuals.
     fn corrected(&self, unknowns: &DVector<f64>, residuals: &DVector<f64>) -> DVector<f64> {
-        let gain = self.rows.transpose() * self.solved(residuals);
+        let gain = self.trials.rows.transpose() * self.solved(residuals);
         unknowns + self.variances().component_mul(&gain)
     }
 
     /// What each candidate is expected to be worth.
     pub fn worth(&self) -> EdgeValues {
         let means = self.means();
-        let residuals = &self.scores - &self.rows * &means;
-        self.model.worth(&self.corrected(&means, &residuals))
+        self.model.worth(&self.corrected(&means, &self.residuals(&means)))
     }
 
     /// What each candidate may be worth: a draw from what is known of all of them together (by Matheron's rule: Wilson et al.
@@ -235,20 +254,23 @@ impl<'a> TrialPosterior<'a> {
         let mut normal = || -> f64 { StandardNormal.sample(random) };
         let deviations = self.variances().map(|variance| variance.sqrt() * normal());
         let unknowns = self.means() + deviations;
-        let off = (self.own + self.noise).sqrt();
-        let noise = DVector::from_fn(self.scores.len(), |_, _| off * normal());
-        let residuals = &self.scores - &self.rows * &unknowns - noise;
+        let own = DVector::from_fn(self.trials.scores.len(), |_, _| self.own.sqrt() * normal());
+        let of_trial = |(length, first): (&TrialLength, &usize)| {
+            own[*first] + (self.noise * length.noise()).sqrt() * normal()
+        };
+        let off = self.trials.lengths.iter().zip(&self.trials.firsts).map(of_trial);
+        let residuals = self.residuals(&unknowns) - DVector::from_vec(off.collect());
         self.model.worth(&self.corrected(&unknowns, &residuals))
     }
 
-    /// How well each of the trials is expected to do if it is trained once more: what chance made of the first time is left
-    /// out as far as the others tell.
+    /// How well each of the trials is expected to do if it is made once more, for as long: what chance made of the first time is
+    /// left out as far as the others tell, those of the same network among them.
     pub fn expected_scores(&self) -> Vec<f64> {
         let means = self.means();
-        let residuals = &self.scores - &self.rows * &means;
-        let own = self.own * self.solved(&residuals);
+        let residuals = self.residuals(&means);
+        let own = self.own_covariance() * self.solved(&residuals);
         let unknowns = self.corrected(&means, &residuals);
-        (&self.rows * unknowns + own).iter().copied().collect()
+        (&self.trials.rows * unknowns + own).iter().copied().collect()
     }
 }
 

@@ -177,7 +177,8 @@ fn begin(args: &RaceArgs, place: &RaceFolder, config: &RaceConfig) -> anyhow::Re
 }
 
 fn text(result: &RaceResult) -> String {
-    let titles = ["network", "predicted, ms", "short, %", "expected, %", "longer, %"];
+    let titles =
+        ["network", "predicted, ms", "short, %", "expected, %", "longer, %", "expected longer, %"];
     let mut table = report::table(&titles.map(Column::Number));
     let percent = |share: f64| format!("{:.2}", 100.0 * share);
     for raced in &result.networks {
@@ -187,6 +188,7 @@ fn text(result: &RaceResult) -> String {
             percent(raced.accuracy),
             percent(raced.expected_accuracy),
             raced.final_accuracy.map_or("-".to_owned(), percent),
+            raced.expected_final_accuracy.map_or("-".to_owned(), percent),
         ]);
     }
     let [short, longer] = result.epochs;

@@ -65,7 +65,10 @@ fn race_curves(result: &RaceResult) -> Curves {
         curve("trained", |raced| Some(raced.accuracy)),
         curve("expected of another", |raced| Some(raced.expected_accuracy)),
     ];
-    let finals = vec![curve("the best, trained", |raced| raced.final_accuracy)];
+    let finals = vec![
+        curve("the best, trained", |raced| raced.final_accuracy),
+        curve("expected of another", |raced| raced.expected_final_accuracy),
+    ];
     let panel = |epochs: u32, curves: Vec<Curve>| {
         let up = format!("%, after {epochs} epochs");
         Panel { up, curves, levels: Vec::new() }
@@ -231,6 +234,7 @@ mod tests {
             accuracy,
             expected_accuracy: accuracy,
             final_accuracy,
+            expected_final_accuracy: final_accuracy,
         };
         let result = RaceResult {
             space: "one edge".to_owned(),

@@ -55,6 +55,8 @@ pub struct Raced {
     pub expected_accuracy: f64,
     /// The share after the longer training, of those that had one.
     pub final_accuracy: Option<f64>,
+    /// What that is expected to be if it is made once more, by both of its trainings and by what all of them did.
+    pub expected_final_accuracy: Option<f64>,
 }
 
 /// What came of a race.
@@ -69,7 +71,8 @@ pub struct RaceResult {
     pub images: u64,
     /// Epochs of the short and of the longer training.
     pub epochs: [u32; 2],
-    /// The networks, the best one first: those of the longer training by its result, then the others by what is expected of them.
+    /// The networks, the best one first: those that were trained for longer by what is expected of that, then the others by what is expected
+    /// of them.
     pub networks: Vec<Raced>,
 }
 

@@ -1,5 +1,6 @@
 //! A trial model orders networks as they are worth, and says how far that is chance.
 
+use op_catalog::Architecture;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -48,20 +49,25 @@ fn before_any_trial_candidates_are_worth_what_the_search_makes_of_them() {
     assert!(nothing.after(&[]).unwrap().worth().iter().all(|worth| worth.abs() < 1e-12));
 }
 
-/// The same from the other side: `(X'X / n + V^-1)^-1 (X'y / n + V^-1 m)`, n being what a score varies by.
+/// The same from the other side: `(X' N^-1 X + V^-1)^-1 (X' N^-1 y + V^-1 m)`, N being what scores vary by.
 #[test]
 fn what_is_expected_is_the_mean_of_the_posterior_of_a_linear_model() {
     let space = mobile_space();
-    let (_, trials) = trials(&space, 30, 0.5, 2);
+    let (truth, mut trials) = trials(&space, 30, 0.5, 2);
+    let mut random = ChaCha8Rng::seed_from_u64(22);
+    let longer: Vec<Trial> = trials[..5].iter().map(|t| truth.longer(t, &mut random)).collect();
+    trials.extend(longer);
     let model = TrialModel::new(&space, &toy::no_preference(&space)).unwrap();
     let posterior = model.after(&trials).unwrap();
-    let noise = posterior.own + posterior.noise;
-    let precision = posterior.rows.transpose() * &posterior.rows / noise
+    let Observed { rows, scores, .. } = &posterior.trials;
+    let off = posterior.own_covariance() + posterior.noises();
+    assert!(off[(0, 30)] > 0.0 && off[(0, 1)] == 0.0 && off[(30, 30)] < off[(0, 0)]);
+    let weighted = rows.transpose() * off.try_inverse().unwrap();
+    let precision = &weighted * rows
         + DMatrix::from_diagonal(&posterior.variances().map(|variance| 1.0 / variance));
     let means = posterior.means();
-    let weighted = posterior.rows.transpose() * &posterior.scores / noise
-        + means.component_div(&posterior.variances());
-    let unknowns = precision.cholesky().unwrap().solve(&weighted);
+    let right = weighted * scores + means.component_div(&posterior.variances());
+    let unknowns = precision.cholesky().unwrap().solve(&right);
     let expected = model.worth(&unknowns);
     for (found, expected) in posterior.worth().iter().zip(expected.iter()) {
         assert!((found - expected).abs() < 1e-6, "{found} {expected}");
@@ -118,11 +124,33 @@ fn what_is_expected_of_a_trial_is_nearer_to_the_truth_than_its_score() {
 }
 
 #[test]
+fn a_network_s_short_training_says_what_its_longer_one_leaves_open() {
+    let space = mobile_space();
+    let (mut both, mut longer_alone) = (0.0, 0.0);
+    for seed in 0..5 {
+        let (truth, mut trials) = trials(&space, 40, 1.5, seed);
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let longer: Vec<Trial> = trials[..6].iter().map(|t| truth.longer(t, &mut random)).collect();
+        trials.extend(longer);
+        let model = TrialModel::new(&space, &toy::no_preference(&space)).unwrap();
+        let expected = model.after(&trials).unwrap().expected_scores();
+        for (trial, expected) in trials.iter().zip(expected).skip(40) {
+            let real = 82.0 + truth.worth(&trial.architecture);
+            both += (expected - real).powi(2);
+            longer_alone += (trial.score - real).powi(2);
+        }
+    }
+    assert!(both < 0.8 * longer_alone, "{both} {longer_alone}");
+}
+
+#[test]
 fn trials_of_another_space_and_scores_that_are_no_numbers_are_refused() {
     let space = mobile_space();
     let model = TrialModel::new(&space, &toy::no_preference(&space)).unwrap();
-    let trial =
-        |choices: Vec<usize>, score| Trial { architecture: Architecture::new(choices), score };
+    let trial = |choices: Vec<usize>, score| {
+        let architecture = Architecture::new(choices);
+        Trial { architecture, length: TrialLength::Short, score }
+    };
     let refused = |trial| model.after(&[trial]).unwrap_err().to_string();
     assert!(refused(trial(vec![0; 20], 1.0)).contains("20"));
     assert!(refused(trial(vec![7; 21], 1.0)).contains("edge 0"));

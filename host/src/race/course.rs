@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use architecture_search::{Trial, TrialModel, proposals};
+use architecture_search::{Trial, TrialLength, TrialModel, proposals};
 use command_line::resolve;
 use op_catalog::Architecture;
 use rand::SeedableRng;
@@ -41,7 +41,7 @@ impl Course<'_> {
         while let Some(round) = self.round(&model, &trials)? {
             let results = trainings.run(&round)?;
             judged = results.last().map(|result| (result.data.clone(), result.last.images));
-            trials.extend(self.trials(&round, &results)?);
+            trials.extend(self.trials(TrialLength::Short, &round, &results)?);
         }
         let Some((data, images)) = judged else {
             let [least, most] = self.config.window_ms;
@@ -49,8 +49,9 @@ impl Course<'_> {
         };
         let mut networks = self.raced(&trials, &model.after(&trials)?.expected_scores())?;
         networks.sort_by(|a, b| b.expected_accuracy.total_cmp(&a.expected_accuracy));
-        self.longer(&mut trainings, &mut networks)?;
+        let longer = self.longer(&mut trainings, &mut networks)?;
         trainings.finish();
+        rank(&model, trials, &longer, &mut networks)?;
         let space = self.run.space.name().to_owned();
         Ok(RaceResult { space, data, images, epochs, networks })
     }
@@ -116,11 +117,16 @@ impl Course<'_> {
         Ok(Training { number, folder, network, config: self.config.training.clone() })
     }
 
-    fn trials(&self, round: &[Training], results: &[TrainResult]) -> anyhow::Result<Vec<Trial>> {
+    fn trials(
+        &self,
+        length: TrialLength,
+        round: &[Training],
+        results: &[TrainResult],
+    ) -> anyhow::Result<Vec<Trial>> {
         let of = |(training, result): (&Training, &TrainResult)| {
             let architecture = self.run.space.architecture_of(&training.network);
             let architecture = architecture.context("a network of the race is not of its space")?;
-            Ok(Trial { architecture, score: result.last.top1 })
+            Ok(Trial { architecture, length, score: result.last.top1 })
         };
         round.iter().zip(results).map(of).collect()
     }
@@ -134,14 +140,18 @@ impl Course<'_> {
                 accuracy: trial.score,
                 expected_accuracy: *expected,
                 final_accuracy: None,
+                expected_final_accuracy: None,
             })
         };
         trials.iter().zip(expected).enumerate().map(of).collect()
     }
 
-    /// Trains the first of them for longer, and puts these, with any that an earlier end of the race had trained so, before the
-    /// others in their new order.
-    fn longer(&self, trainings: &mut Trainings, networks: &mut [Raced]) -> anyhow::Result<()> {
+    /// Trains the first of them for longer, and any that an earlier end of the race had trained so.
+    fn longer(
+        &self,
+        trainings: &mut Trainings,
+        networks: &mut [Raced],
+    ) -> anyhow::Result<Vec<Trial>> {
         let epochs = self.config.final_epochs;
         let config = TrainConfig { epochs, ..self.config.training.clone() };
         let place = |raced: &Raced| self.place.last(raced.number, epochs);
@@ -156,13 +166,32 @@ impl Course<'_> {
             training.make()?;
             Ok(training)
         });
-        let results = trainings.run(&asked.collect::<anyhow::Result<Vec<_>>>()?)?;
-        for (finalist, result) in finalists.iter_mut().zip(results) {
+        let asked = asked.collect::<anyhow::Result<Vec<_>>>()?;
+        let results = trainings.run(&asked)?;
+        for (finalist, result) in finalists.iter_mut().zip(&results) {
             finalist.final_accuracy = Some(result.last.top1);
         }
-        // No share is below that of those without one, which stay in their order.
-        let last = |raced: &Raced| raced.final_accuracy.unwrap_or(-1.0);
-        networks.sort_by(|a, b| last(b).total_cmp(&last(a)));
-        Ok(())
+        self.trials(TrialLength::Longer, &asked, &results)
     }
+}
+
+/// Puts those that were trained for longer, by what is expected of that after all trials, before the others in their
+/// order.
+fn rank(
+    model: &TrialModel,
+    mut trials: Vec<Trial>,
+    longer: &[Trial],
+    networks: &mut [Raced],
+) -> anyhow::Result<()> {
+    let short = trials.len();
+    trials.extend_from_slice(longer);
+    let expected = model.after(&trials)?.expected_scores();
+    let finalists = networks.iter_mut().filter(|raced| raced.final_accuracy.is_some());
+    for (finalist, expected) in finalists.zip(&expected[short..]) {
+        finalist.expected_final_accuracy = Some(*expected);
+    }
+    // No expectation is below that of those without one, which stay in their order.
+    let last = |raced: &Raced| raced.expected_final_accuracy.unwrap_or(f64::NEG_INFINITY);
+    networks.sort_by(|a, b| last(b).total_cmp(&last(a)));
+    Ok(())
 }
