@@ -33,6 +33,6 @@ pub use latency_target::LatencyTarget;
 pub use metrics::{Metric, MetricsFile};
 pub use race::{RaceConfig, RaceFolder, RaceResult, Raced};
 pub use ranked::Ranked;
-pub use result::{Accuracy, TrainResult};
+pub use result::{Accuracy, DIVERGED, TrainResult};
 pub use search_config::{SearchConfig, SearchOptions};
 pub use train_config::{TrainConfig, TrainOptions};

@@ -241,6 +241,7 @@ mod tests {
             data: "images".to_owned(),
             images: 100,
             epochs: [2, 6],
+            diverged: vec![],
             networks: vec![raced(1, 0.6, Some(0.7)), raced(0, 0.5, None)],
         };
         let text = svg(&race_curves(&result)).unwrap();

@@ -71,6 +71,9 @@ pub struct RaceResult {
     pub images: u64,
     /// Epochs of the short and of the longer training.
     pub epochs: [u32; 2],
+    /// The numbers of those that are not among the networks, because a loss of their training was not finite.
+    #[serde(default)]
+    pub diverged: Vec<usize>,
     /// The networks, the best one first: those that were trained for longer by what is expected of that, then the others by what is expected
     /// of them.
     pub networks: Vec<Raced>,

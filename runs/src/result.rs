@@ -6,6 +6,9 @@ use std::path::Path;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
+/// What the trainer's exit status is where a loss was not finite: another network, or another learning rate, may do.
+pub const DIVERGED: u8 = 3;
+
 /// Shares of images that are classified rightly.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -25,6 +25,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use command_line::{hint, output};
+use supernet::SupernetError;
 
 use cli::{BenchCommand, Cli, Command};
 
@@ -41,9 +42,13 @@ fn main() -> ExitCode {
             if let Some(hint) = hint::of(&error) {
                 output::note(&output::one_line(&format!("hint: {hint}")));
             }
-            ExitCode::FAILURE
+            if has_diverged(&error) { ExitCode::from(runs::DIVERGED) } else { ExitCode::FAILURE }
         }
     }
+}
+
+fn has_diverged(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| matches!(cause.downcast_ref(), Some(SupernetError::Loss(_))))
 }
 
 fn run(command: &Command) -> anyhow::Result<()> {

@@ -6,8 +6,9 @@
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, ensure};
 use architecture_search::{Trial, TrialLength, TrialModel, proposals};
+use command_line::hint::WithHint;
 use command_line::resolve;
 use op_catalog::Architecture;
 use rand::SeedableRng;
@@ -16,6 +17,12 @@ use runs::{RaceConfig, RaceFolder, RaceResult, Raced, TrainConfig, TrainResult};
 
 use super::trainings::{Training, Trainings};
 use crate::found_run::FoundRun;
+
+/// A network that was trained, with how well it did: nothing where that diverged.
+struct Tried {
+    architecture: Architecture,
+    score: Option<f64>,
+}
 
 /// A race under way.
 pub(super) struct Course<'a> {
@@ -36,30 +43,44 @@ impl Course<'_> {
         let all = of(self.config.networks.get(), epochs[0]) + of(self.config.finalists, epochs[1]);
         let mut trainings = Trainings::new(self.at_once, all);
         let model = TrialModel::new(&self.run.space, &self.run.found.logits)?;
-        let mut trials: Vec<Trial> = Vec::new();
+        let mut tried: Vec<Tried> = Vec::new();
         let mut judged = None;
-        while let Some(round) = self.round(&model, &trials)? {
+        while let Some(round) = self.round(&model, &tried)? {
             let results = trainings.run(&round)?;
-            judged = results.last().map(|result| (result.data.clone(), result.last.images));
-            trials.extend(self.trials(TrialLength::Short, &round, &results)?);
+            let last = results.iter().flatten().last();
+            judged = last.map(|last| (last.data.clone(), last.last.images)).or(judged);
+            tried.extend(self.tried(&round, &results)?);
         }
-        let Some((data, images)) = judged else {
-            let [least, most] = self.config.window_ms;
-            bail!("no network is predicted to take from {least:.3} to {most:.3} ms");
-        };
-        let mut networks = self.raced(&trials, &model.after(&trials)?.expected_scores())?;
+        let Some((data, images)) = judged else { return self.nothing(&tried) };
+        let trials = trials(TrialLength::Short, &tried);
+        let mut networks = self.raced(&tried, &model.after(&trials)?.expected_scores())?;
         networks.sort_by(|a, b| b.expected_accuracy.total_cmp(&a.expected_accuracy));
         let longer = self.longer(&mut trainings, &mut networks)?;
         trainings.finish();
         rank(&model, trials, &longer, &mut networks)?;
         let space = self.run.space.name().to_owned();
-        Ok(RaceResult { space, data, images, epochs, networks })
+        let is_diverged = |(_, one): &(usize, &Tried)| one.score.is_none();
+        let diverged = tried.iter().enumerate().filter(is_diverged).map(|(number, _)| number);
+        let diverged = diverged.collect();
+        Ok(RaceResult { space, data, images, epochs, diverged, networks })
+    }
+
+    /// Why there is no result.
+    fn nothing(&self, tried: &[Tried]) -> anyhow::Result<RaceResult> {
+        let [least, most] = self.config.window_ms;
+        ensure!(
+            !tried.is_empty(),
+            "no network is predicted to take from {least:.3} to {most:.3} ms"
+        );
+        let rate = self.config.training.learning_rate;
+        Err(anyhow!("a loss of each of {} trainings was not finite", tried.len()))
+            .hint(format!("begin again with --restart and a --learning-rate below {rate}"))
     }
 
     /// The trainings of the next round: those that are in the folder already, and then those that are proposed. None once there
     /// are as many as were asked for, or nothing else to propose.
-    fn round(&self, model: &TrialModel, trials: &[Trial]) -> anyhow::Result<Option<Vec<Training>>> {
-        let start = trials.len();
+    fn round(&self, model: &TrialModel, tried: &[Tried]) -> anyhow::Result<Option<Vec<Training>>> {
+        let start = tried.len();
         let left = self.config.networks.get() as usize - start;
         let count = left.min(self.config.round.get() as usize);
         let there = |number: &usize| self.place.trial(*number).is_dir();
@@ -68,7 +89,7 @@ impl Course<'_> {
             .map(|number| self.in_folder(number))
             .collect::<anyhow::Result<_>>()?;
         if networks.len() < count {
-            let proposed = self.proposed(model, trials, count)?;
+            let proposed = self.proposed(model, tried, count)?;
             let others = proposed.into_iter().filter(|one| !networks.contains(one));
             let others: Vec<Architecture> = others.take(count - networks.len()).collect();
             networks.extend(others);
@@ -86,14 +107,15 @@ impl Course<'_> {
     fn proposed(
         &self,
         model: &TrialModel,
-        trials: &[Trial],
+        tried: &[Tried],
         count: usize,
     ) -> anyhow::Result<Vec<Architecture>> {
         let mut random = ChaCha8Rng::seed_from_u64(self.config.training.seed);
-        random.set_stream(trials.len() as u64);
-        let seen: Vec<Architecture> = trials.iter().map(|one| one.architecture.clone()).collect();
+        random.set_stream(tried.len() as u64);
+        let seen: Vec<Architecture> = tried.iter().map(|one| one.architecture.clone()).collect();
         let [least, most] = self.config.window_ms;
-        let posterior = model.after(trials)?;
+        let trials = trials(TrialLength::Short, tried);
+        let posterior = model.after(&trials)?;
         Ok(proposals(&posterior, &self.run.cost, (least, most), count, &seen, &mut random)?)
     }
 
@@ -117,33 +139,36 @@ impl Course<'_> {
         Ok(Training { number, folder, network, config: self.config.training.clone() })
     }
 
-    fn trials(
+    fn tried(
         &self,
-        length: TrialLength,
         round: &[Training],
-        results: &[TrainResult],
-    ) -> anyhow::Result<Vec<Trial>> {
-        let of = |(training, result): (&Training, &TrainResult)| {
+        results: &[Option<TrainResult>],
+    ) -> anyhow::Result<Vec<Tried>> {
+        let of = |(training, result): (&Training, &Option<TrainResult>)| {
             let architecture = self.run.space.architecture_of(&training.network);
             let architecture = architecture.context("a network of the race is not of its space")?;
-            Ok(Trial { architecture, length, score: result.last.top1 })
+            Ok(Tried { architecture, score: result.as_ref().map(|result| result.last.top1) })
         };
         round.iter().zip(results).map(of).collect()
     }
 
-    fn raced(&self, trials: &[Trial], expected: &[f64]) -> anyhow::Result<Vec<Raced>> {
-        let of = |(number, (trial, expected)): (usize, (&Trial, &f64))| {
+    /// Those that did not diverge, with what is expected of each.
+    fn raced(&self, tried: &[Tried], expected: &[f64]) -> anyhow::Result<Vec<Raced>> {
+        let scored = tried.iter().enumerate().filter_map(|(number, one)| {
+            one.score.map(|accuracy| (number, &one.architecture, accuracy))
+        });
+        let of = |((number, architecture, accuracy), expected): ((_, &Architecture, _), &f64)| {
             Ok(Raced {
                 number,
-                choices: trial.architecture.choices().to_vec(),
-                predicted_ms: self.run.prediction(&trial.architecture)?.latency.0,
-                accuracy: trial.score,
+                choices: architecture.choices().to_vec(),
+                predicted_ms: self.run.prediction(architecture)?.latency.0,
+                accuracy,
                 expected_accuracy: *expected,
                 final_accuracy: None,
                 expected_final_accuracy: None,
             })
         };
-        trials.iter().zip(expected).enumerate().map(of).collect()
+        scored.zip(expected).map(of).collect()
     }
 
     /// Trains the first of them for longer, and any that an earlier end of the race had trained so.
@@ -169,10 +194,19 @@ impl Course<'_> {
         let asked = asked.collect::<anyhow::Result<Vec<_>>>()?;
         let results = trainings.run(&asked)?;
         for (finalist, result) in finalists.iter_mut().zip(&results) {
-            finalist.final_accuracy = Some(result.last.top1);
+            finalist.final_accuracy = result.as_ref().map(|result| result.last.top1);
         }
-        self.trials(TrialLength::Longer, &asked, &results)
+        Ok(trials(TrialLength::Longer, &self.tried(&asked, &results)?))
     }
+}
+
+/// Those that did not diverge.
+fn trials(length: TrialLength, tried: &[Tried]) -> Vec<Trial> {
+    let of = |one: &Tried| {
+        let architecture = one.architecture.clone();
+        Some(Trial { architecture, length, score: one.score? })
+    };
+    tried.iter().filter_map(of).collect()
 }
 
 /// Puts those that were trained for longer, by what is expected of that after all trials, before the others in their

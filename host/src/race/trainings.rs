@@ -32,6 +32,14 @@ pub(super) struct Training {
     pub(super) config: TrainConfig,
 }
 
+/// How a training ended.
+#[derive(PartialEq)]
+enum Trained {
+    ToTheEnd,
+    /// A loss was not finite.
+    Diverged,
+}
+
 /// Trainings of so many at once, with what people see of them.
 pub(super) struct Trainings {
     at_once: NonZeroU32,
@@ -56,14 +64,17 @@ impl Trainings {
         Self { at_once, bar, epochs, done: 0, best: 0.0 }
     }
 
-    /// How all of these did, in their order.
+    /// How all of these did, in their order: nothing of one that diverged.
     ///
     /// # Errors
-    /// The first that failed: no other is begun after that.
-    pub(super) fn run(&mut self, trainings: &[Training]) -> anyhow::Result<Vec<TrainResult>> {
+    /// The first that failed otherwise: no other is begun after that.
+    pub(super) fn run(
+        &mut self,
+        trainings: &[Training],
+    ) -> anyhow::Result<Vec<Option<TrainResult>>> {
         let queue: Mutex<VecDeque<usize>> = Mutex::new((0..trainings.len()).collect());
-        let done: Mutex<(&mut Self, Vec<Option<anyhow::Result<TrainResult>>>)> =
-            Mutex::new((self, trainings.iter().map(|_| None).collect()));
+        let none: Vec<Option<anyhow::Result<_>>> = trainings.iter().map(|_| None).collect();
+        let done = Mutex::new((self, none));
         let workers = done.lock().map_or(1, |state| state.0.at_once.get());
         thread::scope(|scope| {
             for _ in 0..workers {
@@ -91,12 +102,17 @@ impl Trainings {
         right.into_iter().collect()
     }
 
-    fn tell(&mut self, training: &Training, result: &anyhow::Result<TrainResult>) {
+    fn tell(&mut self, training: &Training, result: &anyhow::Result<Option<TrainResult>>) {
         let Ok(result) = result else { return };
         let (epochs, number) = (training.config.epochs, training.number);
         self.done += u64::from(epochs);
-        self.best = self.best.max(result.last.top1);
         self.bar.set_position(self.done);
+        let Some(result) = result else {
+            let log = training.folder.join(LOG);
+            let line = format!("network {number} is left out, as {} says why", log.display());
+            return self.bar.suspend(|| output::note(&line));
+        };
+        self.best = self.best.max(result.last.top1);
         let (top1, best) = (100.0 * result.last.top1, 100.0 * self.best);
         let line = format!("network {number}: {top1:.2} % after {epochs} epochs");
         if self.bar.is_hidden() {
@@ -137,8 +153,8 @@ impl Training {
         })
     }
 
-    /// How the network does: trained now, or before.
-    fn result(&self) -> anyhow::Result<TrainResult> {
+    /// How the network does, trained now or before; nothing where a loss was not finite.
+    fn result(&self) -> anyhow::Result<Option<TrainResult>> {
         let folder = RunFolder::read(&self.folder)?;
         ensure!(
             TrainConfig::read(&folder.config())? == self.config,
@@ -146,29 +162,35 @@ impl Training {
             self.folder.display()
         );
         if !folder.result().is_file() {
-            self.train().hint(format!(
+            let trained = self.train().hint(format!(
                 "{} says why; the same command goes on with the race",
                 self.folder.join(LOG).display()
             ))?;
+            if trained == Trained::Diverged {
+                return Ok(None);
+            }
         }
         let result = TrainResult::read(&folder.result())?;
         // A race's weights are not asked for again.
         remove(&folder.checkpoints())?;
-        Ok(result)
+        Ok(Some(result))
     }
 
-    fn train(&self) -> anyhow::Result<()> {
+    fn train(&self) -> anyhow::Result<Trained> {
         let path = self.folder.join(LOG);
         let log =
             File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
         let mut command = trainer::command("train", &[self.folder.as_os_str()])?;
         let status = command.stdout(Stdio::null()).stderr(log).status();
         let status = status.context("cannot start the trainer")?;
+        if status.code() == Some(i32::from(runs::DIVERGED)) {
+            return Ok(Trained::Diverged);
+        }
         let last = fs::read_to_string(&path).unwrap_or_default();
         let said =
             last.lines().rfind(|line| line.starts_with("error: ")).unwrap_or("no word of why");
         ensure!(status.success(), "training network {} has failed: {said}", self.number);
-        Ok(())
+        Ok(Trained::ToTheEnd)
     }
 }
 

@@ -1,7 +1,9 @@
 //! A race: networks of a search that are trained by themselves, and the best of them derived.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -127,6 +129,55 @@ fn a_race_that_is_killed_ends_as_one_that_is_not() {
     }
     assert!(0 < kills);
     assert_eq!(json(folder, &killed), whole);
+}
+
+/// A trainer that trains the networks of these numbers at a rate at which they diverge.
+fn rash_trainer(folder: &Path, numbers: &str) -> PathBuf {
+    let path = folder.join("rash_trainer");
+    let text = format!(
+        r#"#!/bin/sh
+case "$2" in */trials/[{numbers}]) ;; *) exec "{trainer}" "$@" ;; esac
+cp "$2/config.toml" "$2/said.toml"
+sed -i 's/^learning_rate = .*/learning_rate = 1e30/' "$2/config.toml"
+"{trainer}" "$@"
+status=$?
+mv "$2/said.toml" "$2/config.toml"
+exit $status
+"#,
+        trainer = program("trainer").display()
+    );
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+#[test]
+fn a_network_that_diverges_is_left_out_of_a_race_which_goes_on_without_it() {
+    let folder = searched();
+    let folder = folder.path();
+    let race = |numbers: &str, name: &str| {
+        Command::new(program("host"))
+            .env("HOST_TRAINER", rash_trainer(folder, numbers))
+            .args([&RACE[..], &["--name", name]].concat())
+            .current_dir(folder)
+            .output()
+            .unwrap()
+    };
+    let output = race("13", "some");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("network 3 is left out") && said.contains("log.txt"), "{said}");
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(result["diverged"], serde_json::json!([1, 3]));
+    let mut numbers: Vec<u64> =
+        networks(&result).iter().map(|raced| raced["number"].as_u64().unwrap()).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [0, 2, 4]);
+
+    let output = race("0-9", "all");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("each of 5 trainings") && said.contains("--learning-rate"), "{said}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tests::{children_of, kill_now, program};
 
-use crate::small_search::{SEARCH, images, profiled, refusal, succeed, target};
+use crate::small_search::{SEARCH, host, images, profiled, succeed, target};
 
 /// Kills a run and whatever it has started, as a power cut would.
 fn kill(mut run: Child) {
@@ -122,7 +122,9 @@ fn a_loss_that_is_not_finite_stops_the_run_at_its_step_with_the_last_good_checkp
     every_step[option + 1] = "1";
     let run =
         ["--data", "synthetic", "--target", &target, "--out", "run", "--learning-rate", "1e30"];
-    let said = refusal(folder, &[&every_step[..], &run].concat());
+    let output = host(folder, &[&every_step[..], &run].concat());
+    assert_eq!(output.status.code(), Some(3), "a status of its own");
+    let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("the loss is NaN") && said.contains("learning_rate"), "{said}");
     let number_after = |text: &str| -> u64 {
         let rest = said.split(text).nth(1).unwrap();
