@@ -216,3 +216,17 @@ fn mobilenet_v3_large() -> Network {
     });
     Network::new(blocks.to_vec()).unwrap()
 }
+
+#[test]
+fn the_example_of_a_space_has_the_candidates_of_fbnet_in_the_cells_of_proxyless_small() {
+    let text = include_str!("../../../docs/examples/fbnet-small.toml");
+    let example = SpaceDefinition::from_toml(text).unwrap().build().unwrap();
+    let cells = space("proxyless-small", 1.0);
+    let shapes = |space: &SearchSpace| -> Vec<_> {
+        space.edges().map(|edge| (edge[0].input(), edge[0].output())).collect()
+    };
+    assert_eq!(shapes(&example), shapes(&cells));
+    // `fbnet` has a projection where a cell that is skipped changes the shape; the example has nothing there.
+    assert_eq!(choices(&space("fbnet", 1.0)).iter().max(), choices(&example).iter().max());
+    assert_eq!(choices(&example).iter().sum::<usize>(), 105);
+}
