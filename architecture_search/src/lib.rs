@@ -76,7 +76,7 @@ pub use linear_cost::{CostRange, LinearCost};
 pub use logits::Logits;
 pub use objective::{Loss, Objective};
 pub use optimizer::{Adam, AdamSettings};
-pub use proposal::proposals;
+pub use proposal::{Round, proposals};
 pub use reinforce::{Episode, Reinforce, Reward};
 pub use reinforce_search::ReinforceSearch;
 pub use shortlist::shortlist;

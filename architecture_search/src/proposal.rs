@@ -14,12 +14,30 @@ use crate::{BudgetChoice, EdgeValues, LinearCost, Logits, SearchError, TrialPost
 /// Draws for each proposal, before it is given up that there is another.
 const DRAWS: usize = 50;
 
-/// How far proposals are off what is expected, as a part of how far a draw is: a race has a few rounds, and after the last
-/// one there is nothing that could still be learnt.
-const DARING: f64 = 0.4;
+/// How far proposals are off what is expected, as a part of how far a draw is, before the first trial and in the last round: after
+/// that one there is nothing that could still be learnt.
+const DARING: [f64; 2] = [1.0, 0.2];
 
-/// At most `count` architectures that cost at least `floor` and at most `budget`, and that are not among those seen: what
-/// to try after the trials behind a posterior.
+/// The trials that are next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Round {
+    /// How many.
+    pub count: usize,
+    /// How many there will have been after the last of all rounds.
+    pub of: usize,
+}
+
+impl Round {
+    /// How daring it is where so many trials were made before.
+    fn daring(self, before: usize) -> f64 {
+        let last = self.of.saturating_sub(self.count).max(1);
+        let done = (before as f64 / last as f64).min(1.0);
+        DARING[0] + (DARING[1] - DARING[0]) * done
+    }
+}
+
+/// Architectures that cost at least `floor` and at most `budget`, and that are not among those seen: what to try after
+/// the trials behind a posterior. There are as many as the round has, or all that there are.
 ///
 /// # Errors
 /// As [`BudgetChoice::most_probable_between`].
@@ -27,16 +45,17 @@ pub fn proposals(
     posterior: &TrialPosterior<'_>,
     cost: &LinearCost,
     (floor, budget): (f64, f64),
-    count: usize,
+    round: Round,
     seen: &[Architecture],
     random: &mut impl Rng,
 ) -> Result<Vec<Architecture>, SearchError> {
+    let daring = round.daring(seen.len());
     let mut seen: BTreeSet<Vec<usize>> = seen.iter().map(|one| one.choices().to_vec()).collect();
     let mut proposed = Vec::new();
     let expected = posterior.worth();
     let mut worth = expected.clone();
-    for _ in 0..DRAWS * count {
-        if proposed.len() == count {
+    for _ in 0..DRAWS * round.count {
+        if proposed.len() == round.count {
             break;
         }
         let logits = Logits::of_values(worth);
@@ -44,16 +63,20 @@ pub fn proposals(
         if best.cost >= floor && seen.insert(best.architecture.choices().to_vec()) {
             proposed.push(best.architecture);
         }
-        worth = between(&expected, &posterior.sampled_worth(random))?;
+        worth = between(&expected, &posterior.sampled_worth(random), daring)?;
     }
     Ok(proposed)
 }
 
 /// What is expected, and a part of how far a draw is off it.
-fn between(expected: &EdgeValues, drawn: &EdgeValues) -> Result<EdgeValues, SearchError> {
+fn between(
+    expected: &EdgeValues,
+    drawn: &EdgeValues,
+    daring: f64,
+) -> Result<EdgeValues, SearchError> {
     let mut worth = expected.clone();
-    worth.add_scaled(expected, -DARING)?;
-    worth.add_scaled(drawn, DARING)?;
+    worth.add_scaled(expected, -daring)?;
+    worth.add_scaled(drawn, daring)?;
     Ok(worth)
 }
 
@@ -77,7 +100,8 @@ mod tests {
         let (floor, budget) = (2.9e8, 3e8);
         let mut random = ChaCha8Rng::seed_from_u64(5);
         let mut of = |seen: &[Architecture]| {
-            proposals(&posterior, &cost, (floor, budget), 8, seen, &mut random).unwrap()
+            let round = Round { count: 8, of: 32 };
+            proposals(&posterior, &cost, (floor, budget), round, seen, &mut random).unwrap()
         };
         let first = of(&[]);
         let second = of(&first);
@@ -99,11 +123,22 @@ mod tests {
         let least = cost.range().least;
         let mut random = ChaCha8Rng::seed_from_u64(5);
         let mut of = |seen: &[Architecture]| {
-            proposals(&posterior, &cost, (0.0, least), 3, seen, &mut random).unwrap()
+            let round = Round { count: 3, of: 3 };
+            proposals(&posterior, &cost, (0.0, least), round, seen, &mut random).unwrap()
         };
         let cheapest = of(&[]);
         assert_eq!(cheapest.len(), 1, "there is one network that is so cheap");
         assert!(of(&cheapest).is_empty());
+    }
+
+    #[test]
+    fn rounds_become_less_daring_until_the_last() {
+        let daring = |before| Round { count: 8, of: 32 }.daring(before);
+        let all = [0, 8, 16, 24, 32].map(daring);
+        for (found, expected) in all.into_iter().zip([1.0, 0.733, 0.467, 0.2, 0.2]) {
+            assert!((found - expected).abs() < 1e-3, "{all:?}");
+        }
+        assert!((Round { count: 8, of: 3 }.daring(0) - 1.0).abs() < 1e-12);
     }
 
     #[test]
@@ -121,7 +156,8 @@ mod tests {
             let mut seen = Vec::new();
             for _ in 0..4 {
                 let posterior = model.after(&trials).unwrap();
-                let next = proposals(&posterior, &cost, window, 8, &seen, &mut random).unwrap();
+                let round = Round { count: 8, of: 32 };
+                let next = proposals(&posterior, &cost, window, round, &seen, &mut random).unwrap();
                 trials.extend(next.iter().map(|one| truth.trial(one, &mut random)));
                 seen.extend(next);
             }

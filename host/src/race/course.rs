@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow, ensure};
-use architecture_search::{Trial, TrialLength, TrialModel, proposals};
+use architecture_search::{Round, Trial, TrialLength, TrialModel, proposals};
 use command_line::hint::WithHint;
 use command_line::resolve;
 use op_catalog::Architecture;
@@ -114,9 +114,10 @@ impl Course<'_> {
         random.set_stream(tried.len() as u64);
         let seen: Vec<Architecture> = tried.iter().map(|one| one.architecture.clone()).collect();
         let [least, most] = self.config.window_ms;
+        let round = Round { count, of: self.config.networks.get() as usize };
         let trials = trials(TrialLength::Short, tried);
         let posterior = model.after(&trials)?;
-        Ok(proposals(&posterior, &self.run.cost, (least, most), count, &seen, &mut random)?)
+        Ok(proposals(&posterior, &self.run.cost, (least, most), round, &seen, &mut random)?)
     }
 
     /// The network that a trial's folder is for.
