@@ -30,6 +30,9 @@ use preference::Preference;
 
 pub(crate) use attempts::Tried;
 
+/// Share of a budget that a network shall use at least, where nothing else is said.
+pub(crate) const FLOOR: f64 = 0.97;
+
 /// Arguments of `host derive`.
 #[derive(Args, Debug)]
 pub(crate) struct DeriveArgs {
@@ -54,10 +57,10 @@ pub(crate) struct DeriveArgs {
     /// Networks that are measured at most, for each budget
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..))]
     tries: u32,
-    /// Share of the budget that a network shall use at least, where the most probable one within the budget uses
-    /// less; 0 for that one, whatever it uses
-    #[arg(long, value_name = "SHARE", default_value_t = 0.97, value_parser = share)]
-    floor: f64,
+    /// Share of the budget that a network shall use at least, where the preferred one within the budget uses less; 0 for
+    /// that one, whatever it uses [default: 0.97; of a race 0]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    floor: Option<f64>,
     /// Networks that are drawn from what the search found for the budget, compared on images that no weights were learnt
     /// on; the best one is taken in place of the most probable one, by the weights that the search began with, if
     /// it had --supernet, and by its own otherwise
@@ -188,7 +191,8 @@ impl<'a> Deriving<'a> {
             None => None,
         };
         let off_or_margin_ms = off_ms.unwrap_or_else(|| probe.margin());
-        let window = probe.window_around(budget, off_or_margin_ms, self.args.floor);
+        let window =
+            probe.window_around(budget, off_or_margin_ms, self.args.floor.unwrap_or(FLOOR));
         let ranking = Preference::compared(folder, &self.run, window, count)?;
         Ok((ranking, off_ms))
     }
@@ -215,7 +219,7 @@ impl<'a> Deriving<'a> {
         off_ms: Option<f64>,
         budget: f64,
     ) -> anyhow::Result<(Tried, u32)> {
-        let floor = preference.floor(self.args.floor, budget);
+        let floor = preference.floor(self.args.floor);
         let mut attempts = Attempts::new(budget, floor * budget);
         let mut tried = match off_ms {
             Some(off_ms) => self.choose(preference, budget - off_ms)?,
@@ -273,7 +277,7 @@ impl<'a> Deriving<'a> {
 
     /// Says so where far less of a budget is used than was asked for.
     fn warn_of_what_is_left(&self, tried: &Tried, preference: &Preference, budget: f64) {
-        let floor = preference.floor(self.args.floor, budget);
+        let floor = preference.floor(self.args.floor);
         if let Some(share) = tried.share_below(budget, floor) {
             output::note(&format!(
                 "warning: the network uses {:.1} % of its budget of {budget} ms, and {:.1} % were asked for (--floor): no other \
@@ -286,7 +290,7 @@ impl<'a> Deriving<'a> {
     }
 
     fn choose(&self, preference: &Preference, budget: f64) -> anyhow::Result<Tried> {
-        let floor = preference.floor(self.args.floor, budget);
+        let floor = preference.floor(self.args.floor);
         let window = (floor * budget, budget);
         let (choice, worth) = preference.choose(&self.run.found, &self.run.cost, window)?;
         Tried::new(&self.run, choice, worth)

@@ -61,7 +61,7 @@ pub(crate) struct RaceArgs {
     #[arg(long, value_name = "TRAININGS")]
     at_once: Option<NonZeroU32>,
     /// Share of the target that the networks shall use at least
-    #[arg(long, value_name = "SHARE", default_value_t = 0.97, value_parser = crate::derive::share)]
+    #[arg(long, value_name = "SHARE", default_value_t = crate::derive::FLOOR, value_parser = crate::derive::share)]
     floor: f64,
     /// Word that is put before the race's name, which is its target
     #[arg(long, value_name = "WORD")]

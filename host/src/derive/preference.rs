@@ -12,6 +12,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use runs::{FoundLogits, RaceFolder, RaceResult, Ranked, RunFolder, SearchConfig};
 
+use super::FLOOR;
 use crate::found_run::FoundRun;
 use crate::trainer;
 use command_line::hint::WithHint;
@@ -23,8 +24,8 @@ pub(super) enum Preference {
     Probability,
     /// Their place in a list, the best first.
     Ranking(Vec<Compared>),
-    /// Their place in a race's list, whose networks were chosen from those that are predicted to take so much at least.
-    Race { list: Vec<Compared>, least_ms: f64 },
+    /// Their place in a race's list, which is that of trainings of their own.
+    Race(Vec<Compared>),
 }
 
 /// A network of several, with the share of held-out images that it classifies rightly.
@@ -72,8 +73,8 @@ impl Preference {
         Ok(Self::Ranking(compared.collect::<anyhow::Result<_>>()?))
     }
 
-    /// The preferred architecture between a floor and a budget, with what it is worth. Where a ranking has none, it is the
-    /// most probable one, which is worth less than any that was ranked.
+    /// The preferred architecture between a floor and a budget, with what it is worth. Where a race has none, it is its best one
+    /// within the budget; where a ranking has none, the most probable one, which is worth less than any that was ranked.
     pub(super) fn choose(
         &self,
         found: &FoundLogits,
@@ -81,9 +82,15 @@ impl Preference {
         (floor, budget): (f64, f64),
     ) -> anyhow::Result<(BudgetChoice, f64)> {
         let ranking = self.list();
-        let is_within = |compared: &&Compared| (floor..=budget).contains(&compared.choice.cost);
-        let mut places = ranking.iter().zip(1_u32..);
-        if let Some((compared, place)) = places.find(|(compared, _)| is_within(compared)) {
+        let above = |floor: f64| {
+            let mut places = ranking.iter().zip(1_u32..);
+            places.find(|(compared, _)| (floor..=budget).contains(&compared.choice.cost))
+        };
+        let best = match self {
+            Self::Race(_) => above(floor).or_else(|| above(f64::NEG_INFINITY)),
+            Self::Probability | Self::Ranking(_) => above(floor),
+        };
+        if let Some((compared, place)) = best {
             return Ok((compared.choice.clone(), -f64::from(place)));
         }
         let choice = BudgetChoice::most_probable_between(&found.logits, cost, floor, budget)?;
@@ -97,31 +104,29 @@ impl Preference {
             .hint("`host race` makes one: of this target, and with the same --name")?;
         let (name, space) = (place.root().display(), run.space.name());
         ensure!(result.space == space, "{name} is a race in `{}`, not in `{space}`", result.space);
-        let config = place.config()?.with_context(|| format!("{name} has no race.toml"))?;
         let compared = result.networks.into_iter().map(|raced| {
             let architecture = Architecture::new(raced.choices);
             let choice = BudgetChoice::of(architecture, &run.found.logits, &run.cost)?;
             let accuracy = raced.final_accuracy.unwrap_or(raced.expected_accuracy);
             Ok(Compared { choice, accuracy })
         });
-        let list = compared.collect::<anyhow::Result<_>>()?;
-        Ok(Self::Race { list, least_ms: config.window_ms[0] })
+        Ok(Self::Race(compared.collect::<anyhow::Result<_>>()?))
     }
 
     fn list(&self) -> &[Compared] {
         match self {
             Self::Probability => &[],
-            Self::Ranking(list) | Self::Race { list, .. } => list,
+            Self::Ranking(list) | Self::Race(list) => list,
         }
     }
 
-    /// The share of a budget that a network shall use, where this one is asked for: a race's networks are the share that
-    /// it was run for.
-    pub(super) fn floor(&self, asked: f64, budget: f64) -> f64 {
-        match self {
-            Self::Race { least_ms, .. } => asked.min(least_ms / budget),
-            Self::Probability | Self::Ranking(_) => asked,
-        }
+    /// The share of a budget that a network shall use, where nothing else was asked for: the networks of a race were chosen for
+    /// the budget, and what they are worth by trainings of their own is known, whatever they turn out to take.
+    pub(super) fn floor(&self, asked: Option<f64>) -> f64 {
+        asked.unwrap_or(match self {
+            Self::Race(_) => 0.0,
+            Self::Probability | Self::Ranking(_) => FLOOR,
+        })
     }
 
     /// The share of held-out images that an architecture classifies rightly, if that was seen.
@@ -171,13 +176,24 @@ mod tests {
     }
 
     #[test]
-    fn the_networks_of_a_race_use_the_budget_as_far_as_that_was_run_for_it() {
+    fn of_a_race_the_best_within_the_budget_is_taken_even_if_none_uses_what_was_asked_for() {
+        let (found, cost) = found_and_cost();
         let Preference::Ranking(list) = ranking(&[2, 1]) else { panic!("a ranking") };
-        let race = Preference::Race { list, least_ms: 1.9 };
-        for (budget, expected) in [(2.0, 0.95), (1.9, 0.97)] {
-            assert!((race.floor(0.97, budget) - expected).abs() < 1e-12, "{budget}");
+        let race = Preference::Race(list);
+        for (window, expected) in
+            [((0.0, 3.0), 2), ((0.0, 2.9), 1), ((2.5, 2.9), 1), ((2.5, 3.0), 2), ((0.0, 1.0), 0)]
+        {
+            let (choice, _) = race.choose(&found, &cost, window).unwrap();
+            assert_eq!(choice.architecture.choices(), [expected], "{window:?}");
         }
-        assert!((ranking(&[2]).floor(0.97, 2.0) - 0.97).abs() < 1e-12);
+        for (preference, asked, expected) in [
+            (&race, None, 0.0),
+            (&race, Some(0.9), 0.9),
+            (&ranking(&[2]), None, FLOOR),
+            (&ranking(&[2]), Some(0.9), 0.9),
+        ] {
+            assert!((preference.floor(asked) - expected).abs() < 1e-12, "{asked:?}");
+        }
     }
 
     #[test]
