@@ -61,7 +61,7 @@ pub mod term;
 #[cfg(test)]
 mod toy;
 pub mod trial;
-mod trial_model;
+pub mod trial_model;
 
 pub use alternation::{Action, Alternation, ArchitectureUpdates, Phase, Plan, Step};
 pub use budget_choice::BudgetChoice;
