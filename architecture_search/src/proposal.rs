@@ -18,6 +18,10 @@ const DRAWS: usize = 50;
 /// that one there is nothing that could still be learnt.
 const DARING: [f64; 2] = [1.0, 0.2];
 
+/// How much more daring the next draw is after one that has led to nothing new: where few networks are left, those that are
+/// expected to be the best have been seen.
+const BOLDER: f64 = 1.1;
+
 /// The trials that are next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Round {
@@ -49,7 +53,8 @@ pub fn proposals(
     seen: &[Architecture],
     random: &mut impl Rng,
 ) -> Result<Vec<Architecture>, SearchError> {
-    let daring = round.daring(seen.len());
+    let cautious = round.daring(seen.len());
+    let mut daring = cautious;
     let mut seen: BTreeSet<Vec<usize>> = seen.iter().map(|one| one.choices().to_vec()).collect();
     let mut proposed = Vec::new();
     let expected = posterior.worth();
@@ -62,6 +67,9 @@ pub fn proposals(
         let best = BudgetChoice::most_probable_between(&logits, cost, floor, budget)?;
         if best.cost >= floor && seen.insert(best.architecture.choices().to_vec()) {
             proposed.push(best.architecture);
+            daring = cautious;
+        } else {
+            daring *= BOLDER;
         }
         worth = between(&expected, &posterior.sampled_worth(random), daring)?;
     }
@@ -82,6 +90,7 @@ fn between(
 
 #[cfg(test)]
 mod tests {
+    use op_catalog::SpaceDefinition;
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
@@ -129,6 +138,43 @@ mod tests {
         let cheapest = of(&[]);
         assert_eq!(cheapest.len(), 1, "there is one network that is so cheap");
         assert!(of(&cheapest).is_empty());
+    }
+
+    #[test]
+    fn a_last_round_finds_what_is_left_where_that_is_not_the_best() {
+        let text = r#"
+            name = "tiny"
+            classes = 10
+            candidates = ["mbconv-k3-e3", "mbconv-k5-e3", "zero"]
+            [input]
+            height = 8
+            width = 8
+            channels = 3
+            [[stem]]
+            op = "conv-k3"
+            width = 8
+            [[stages]]
+            width = 16
+            cells = 2
+            stride = 2
+            [[head]]
+            op = "classifier"
+        "#;
+        let space = SpaceDefinition::from_toml(text).unwrap().build().unwrap();
+        let cost = LinearCost::macs(&space);
+        let truth = toy::Truth::of(&space, 0.1);
+        let model = TrialModel::new(&space, &toy::no_preference(&space)).unwrap();
+        let mut random = ChaCha8Rng::seed_from_u64(6);
+        let (mut trials, mut seen) = (Vec::new(), Vec::new());
+        for before in 0..6 {
+            let posterior = model.after(&trials).unwrap();
+            let round = Round { count: 1, of: before + 1 };
+            let window = (0.0, cost.range().most);
+            let next = proposals(&posterior, &cost, window, round, &seen, &mut random).unwrap();
+            trials.extend(next.iter().map(|one| truth.trial(one, &mut random)));
+            seen.extend(next);
+        }
+        assert_eq!(seen.len(), 6, "all that there are");
     }
 
     #[test]
