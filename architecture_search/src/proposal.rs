@@ -41,7 +41,7 @@ impl Round {
 }
 
 /// Architectures that cost at least `floor` and at most `budget`, and that are not among those seen: what to try after
-/// the trials behind a posterior. There are as many as the round has, or all that there are.
+/// the trials behind a posterior. There are as many as the round has, or as many as its draws lead to.
 ///
 /// # Errors
 /// As [`BudgetChoice::most_probable_between`].
@@ -142,25 +142,12 @@ mod tests {
 
     #[test]
     fn a_last_round_finds_what_is_left_where_that_is_not_the_best() {
-        let text = r#"
-            name = "tiny"
-            classes = 10
-            candidates = ["mbconv-k3-e3", "mbconv-k5-e3", "zero"]
-            [input]
-            height = 8
-            width = 8
-            channels = 3
-            [[stem]]
-            op = "conv-k3"
-            width = 8
-            [[stages]]
-            width = 16
-            cells = 2
-            stride = 2
-            [[head]]
-            op = "classifier"
-        "#;
-        let space = SpaceDefinition::from_toml(text).unwrap().build().unwrap();
+        let mut definition = SpaceDefinition::built_in("proxyless-small").unwrap();
+        definition.candidates.drain(3..6);
+        definition.candidates.remove(1);
+        definition.stages.truncate(1);
+        definition.stages[0].cells = 2;
+        let space = definition.build().unwrap();
         let cost = LinearCost::macs(&space);
         let truth = toy::Truth::of(&space, 0.1);
         let model = TrialModel::new(&space, &toy::no_preference(&space)).unwrap();

@@ -191,8 +191,8 @@ impl<'a> Deriving<'a> {
             None => None,
         };
         let off_or_margin_ms = off_ms.unwrap_or_else(|| probe.margin());
-        let window =
-            probe.window_around(budget, off_or_margin_ms, self.args.floor.unwrap_or(FLOOR));
+        let floor = Preference::Probability.floor(self.args.floor);
+        let window = probe.window_around(budget, off_or_margin_ms, floor);
         let ranking = Preference::compared(folder, &self.run, window, count)?;
         Ok((ranking, off_ms))
     }

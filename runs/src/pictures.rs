@@ -70,7 +70,7 @@ fn race_curves(result: &RaceResult) -> Curves {
         curve("expected of another", |raced| raced.expected_final_accuracy),
     ];
     let panel = |epochs: u32, curves: Vec<Curve>| {
-        let up = format!("%, after {epochs} epochs");
+        let up = format!("%, after epoch {epochs}");
         Panel { up, curves, levels: Vec::new() }
     };
     Curves {
@@ -246,7 +246,7 @@ mod tests {
         };
         let text = svg(&race_curves(&result)).unwrap();
         for said in
-            ["Race on images", "%, after 2 epochs", "expected of another", "%, after 6 epochs"]
+            ["Race on images", "%, after epoch 2", "expected of another", "%, after epoch 6"]
         {
             assert!(text.contains(said), "{said}");
         }

@@ -96,6 +96,33 @@ fn draws_are_around_what_is_expected_and_wider_where_less_is_known() {
     assert!(tried < spread(&deepest), "{tried}");
 }
 
+/// Of networks that were trained twice too, whose own part is the same both times.
+#[test]
+fn draws_vary_as_far_as_is_unknown() {
+    let space = mobile_space();
+    let (truth, mut trials) = trials(&space, 20, 0.1, 6);
+    let mut random = ChaCha8Rng::seed_from_u64(66);
+    let longer: Vec<Trial> = trials.iter().map(|t| truth.longer(t, &mut random)).collect();
+    trials.extend(longer);
+    let model = TrialModel::new(&space, &toy::no_preference(&space)).unwrap();
+    let posterior = model.after(&trials).unwrap();
+    let rows = &posterior.trials.rows;
+    let off = posterior.own_covariance() + posterior.noises();
+    let precision = rows.transpose() * off.try_inverse().unwrap() * rows
+        + DMatrix::from_diagonal(&posterior.variances().map(|variance| 1.0 / variance));
+    let covariance = precision.try_inverse().unwrap();
+    let mut row = rows.row(0).transpose();
+    for length in TrialLength::ALL {
+        row[model.of_level(length)] = 0.0;
+    }
+    let expected = row.dot(&(covariance * &row));
+    let draws: Vec<f64> = (0..4000)
+        .map(|_| worth_of(&posterior.sampled_worth(&mut random), &trials[0].architecture))
+        .collect();
+    let draws = DVector::from_vec(draws);
+    assert!((draws.variance() / expected - 1.0).abs() < 0.1, "{} {expected}", draws.variance());
+}
+
 #[test]
 fn networks_that_were_not_tried_are_ordered_as_they_are_worth() {
     let space = mobile_space();

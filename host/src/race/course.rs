@@ -60,8 +60,8 @@ impl Course<'_> {
         rank(&model, trials, &longer, &mut networks)?;
         let space = self.run.space.name().to_owned();
         let is_diverged = |(_, one): &(usize, &Tried)| one.score.is_none();
-        let diverged = tried.iter().enumerate().filter(is_diverged).map(|(number, _)| number);
-        let diverged = diverged.collect();
+        let diverged =
+            tried.iter().enumerate().filter(is_diverged).map(|(number, _)| number).collect();
         Ok(RaceResult { space, data, images, epochs, diverged, networks })
     }
 

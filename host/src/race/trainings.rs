@@ -16,7 +16,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use op_catalog::{Network, NetworkFile};
 use runs::{RunFolder, TrainConfig, TrainResult};
 
-use crate::trainer;
+use crate::{report, trainer};
 use command_line::hint::WithHint;
 use command_line::output;
 
@@ -114,7 +114,8 @@ impl Trainings {
         };
         self.best = self.best.max(result.last.top1);
         let (top1, best) = (100.0 * result.last.top1, 100.0 * self.best);
-        let line = format!("network {number}: {top1:.2} % after {epochs} epochs");
+        let epochs = report::count(epochs as usize, "epoch");
+        let line = format!("network {number}: {top1:.2} % after {epochs}");
         if self.bar.is_hidden() {
             let (done, all) = (self.done, self.epochs);
             output::note(&format!("{line}; {done} of {all} epochs, the best has {best:.2} %"));
