@@ -5,6 +5,7 @@
 //! ([`architecture_search::proposals`]), trains them without the images that the search holds out, is told by those how well they do, and
 //! proposes the next ones by that. The best are trained for longer. `host derive --raced` goes on from there.
 
+mod before;
 mod course;
 mod trainings;
 
@@ -63,6 +64,10 @@ pub(crate) struct RaceArgs {
     /// Share of the target that the networks shall use at least
     #[arg(long, value_name = "SHARE", default_value_t = crate::derive::FLOOR, value_parser = crate::derive::share)]
     floor: f64,
+    /// A race of the same run, by its name, whose networks this one learns from too: that of another target, which was
+    /// trained as this one is; may be said several times
+    #[arg(long, value_name = "RACE")]
+    after: Vec<String>,
     /// Word that is put before the race's name, which is its target
     #[arg(long, value_name = "WORD")]
     name: Option<String>,
@@ -88,10 +93,13 @@ pub(crate) fn run(args: &RaceArgs) -> anyhow::Result<ExitCode> {
     let search = SearchConfig::read(&folder.config())?;
     let config = resolve(args, &run, &search)?;
     trainer::ensure_has(config.training.execution)?;
-    let place = RaceFolder::of(&folder, &name(args.name.as_deref(), config.target))?;
+    let name = name(args.name.as_deref(), config.target);
+    let place = RaceFolder::of(&folder, &name)?;
+    let taught = before::trials(&folder, &name, &config)?;
     begin(args, &place, &config)?;
     let at_once = args.at_once.unwrap_or_else(|| at_once(&config.training));
-    let result = Course { config: &config, run: &run, place: &place, at_once }.result()?;
+    let course = Course { config: &config, run: &run, place: &place, taught: &taught, at_once };
+    let result = course.result()?;
     place.end(&result)?;
     command_line::picture::tell(&pictures::draw_race(&place, &result)?);
     output::note(&format!("`host derive {} --raced` chooses by it", args.run.display()));
@@ -142,6 +150,7 @@ fn resolve(args: &RaceArgs, run: &FoundRun, search: &SearchConfig) -> anyhow::Re
         round: args.round,
         finalists: args.finalists.unwrap_or(FINALISTS.min(args.networks.get())),
         final_epochs: args.final_epochs.unwrap_or(LONGER * training.epochs),
+        after: args.after.clone(),
         training,
     };
     config.check()?;

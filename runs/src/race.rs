@@ -35,6 +35,9 @@ pub struct RaceConfig {
     pub finalists: u32,
     /// Epochs of that.
     pub final_epochs: u32,
+    /// The names of the races whose networks it learns from as well.
+    #[serde(default)]
+    pub after: Vec<String>,
     /// How each of them is trained.
     pub training: TrainConfig,
 }
@@ -103,10 +106,12 @@ impl RaceConfig {
         Ok(())
     }
 
-    /// Whether a race of these settings goes on with what one of those has trained: with more networks, or other finalists.
+    /// Whether a race of these settings goes on with what one of those has trained: with more networks, other finalists, or
+    /// after other races.
     pub fn goes_on_with(&self, before: &Self) -> bool {
         let Self { networks, finalists, final_epochs, .. } = *self;
-        *self == Self { networks, finalists, final_epochs, ..before.clone() }
+        let after = self.after.clone();
+        *self == Self { networks, finalists, final_epochs, after, ..before.clone() }
     }
 }
 

@@ -138,6 +138,20 @@ fn networks_that_were_not_tried_are_ordered_as_they_are_worth() {
 }
 
 #[test]
+fn trials_of_one_budget_order_the_networks_of_another() {
+    let space = mobile_space();
+    let (truth, trials) = trials(&space, 60, 0.5, 4);
+    let model = TrialModel::new(&space, &toy::no_preference(&space)).unwrap();
+    let worth = model.after(&trials).unwrap().worth();
+    let mut random = ChaCha8Rng::seed_from_u64(45);
+    let above = (1.2 * WINDOW.1, 1.5 * WINDOW.1);
+    let others = toy::uniform(&space, &LinearCost::macs(&space), above, 200, &mut random);
+    let found: Vec<f64> = others.iter().map(|one| worth_of(&worth, one)).collect();
+    let real: Vec<f64> = others.iter().map(|one| truth.worth(one)).collect();
+    assert!(correlation(&found, &real) > 0.6, "{}", correlation(&found, &real));
+}
+
+#[test]
 fn what_is_expected_of_a_trial_is_nearer_to_the_truth_than_its_score() {
     let space = mobile_space();
     let (truth, trials) = trials(&space, 60, 1.5, 5);

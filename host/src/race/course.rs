@@ -29,6 +29,8 @@ pub(super) struct Course<'a> {
     pub(super) config: &'a RaceConfig,
     pub(super) run: &'a FoundRun,
     pub(super) place: &'a RaceFolder,
+    /// The trials of races before.
+    pub(super) taught: &'a [Trial],
     pub(super) at_once: NonZeroU32,
 }
 
@@ -52,12 +54,13 @@ impl Course<'_> {
             tried.extend(self.tried(&round, &results)?);
         }
         let Some((data, images)) = judged else { return self.nothing(&tried) };
-        let trials = trials(TrialLength::Short, &tried);
-        let mut networks = self.raced(&tried, &model.after(&trials)?.expected_scores())?;
+        let short = trials(TrialLength::Short, &tried);
+        let mut networks = self.raced(&tried, &self.expected(&model, &short)?)?;
         networks.sort_by(|a, b| b.expected_accuracy.total_cmp(&a.expected_accuracy));
         let longer = self.longer(&mut trainings, &mut networks)?;
         trainings.finish();
-        rank(&model, trials, &longer, &mut networks)?;
+        let expected = self.expected(&model, &[&short[..], &longer].concat())?;
+        rank(&mut networks, &expected[short.len()..]);
         let space = self.run.space.name().to_owned();
         let is_diverged = |(_, one): &(usize, &Tried)| one.score.is_none();
         let diverged =
@@ -115,9 +118,26 @@ impl Course<'_> {
         let seen: Vec<Architecture> = tried.iter().map(|one| one.architecture.clone()).collect();
         let [least, most] = self.config.window_ms;
         let round = Round { count, of: self.config.networks.get() as usize };
-        let trials = trials(TrialLength::Short, tried);
-        let posterior = model.after(&trials)?;
+        let own = trials(TrialLength::Short, tried);
+        let posterior = model.after(&self.with_taught(&own))?;
         Ok(proposals(&posterior, &self.run.cost, (least, most), round, &seen, &mut random)?)
+    }
+
+    /// What each of these trials is expected to come to if it is made once more, by them and by those of races before.
+    fn expected(&self, model: &TrialModel, own: &[Trial]) -> anyhow::Result<Vec<f64>> {
+        let mut expected = model.after(&self.with_taught(own))?.expected_scores();
+        expected.truncate(own.len());
+        Ok(expected)
+    }
+
+    /// These trials and then those of races before. A network that both have trained was trained in the same way, which tells
+    /// nothing twice.
+    fn with_taught(&self, own: &[Trial]) -> Vec<Trial> {
+        let is_same = |one: &Trial, other: &Trial| {
+            one.architecture == other.architecture && one.length == other.length
+        };
+        let others = self.taught.iter().filter(|one| !own.iter().any(|other| is_same(one, other)));
+        own.iter().chain(others).cloned().collect()
     }
 
     /// The network that a trial's folder is for.
@@ -212,21 +232,12 @@ fn trials(length: TrialLength, tried: &[Tried]) -> Vec<Trial> {
 
 /// Puts those that were trained for longer, by what is expected of that after all trials, before the others in their
 /// order.
-fn rank(
-    model: &TrialModel,
-    mut trials: Vec<Trial>,
-    longer: &[Trial],
-    networks: &mut [Raced],
-) -> anyhow::Result<()> {
-    let short = trials.len();
-    trials.extend_from_slice(longer);
-    let expected = model.after(&trials)?.expected_scores();
+fn rank(networks: &mut [Raced], expected: &[f64]) {
     let finalists = networks.iter_mut().filter(|raced| raced.final_accuracy.is_some());
-    for (finalist, expected) in finalists.zip(&expected[short..]) {
+    for (finalist, expected) in finalists.zip(expected) {
         finalist.expected_final_accuracy = Some(*expected);
     }
     // No expectation is below that of those without one, which stay in their order.
     let last = |raced: &Raced| raced.expected_final_accuracy.unwrap_or(f64::NEG_INFINITY);
     networks.sort_by(|a, b| last(b).total_cmp(&last(a)));
-    Ok(())
 }

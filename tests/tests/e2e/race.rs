@@ -1,5 +1,6 @@
 //! A race: networks of a search that are trained by themselves, and the best of them derived.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -102,6 +103,50 @@ fn a_race_trains_networks_by_themselves_and_the_best_one_is_derived() {
     assert!(said.contains("other settings") && said.contains("--restart"), "{said}");
     let said = refusal(folder, &["derive", "run", "--raced", "--name", "other"]);
     assert!(said.contains("`host race` makes one"), "{said}");
+}
+
+#[test]
+fn a_race_learns_from_the_networks_of_one_before() {
+    let folder = searched();
+    let folder = folder.path();
+    json(folder, &[&RACE[..], &["--name", "first"]].concat());
+    let first_name = format!("first-{}", target(folder));
+    let expected = |result: &Value| -> BTreeMap<String, f64> {
+        let of = |raced: &Value| {
+            (raced["choices"].to_string(), raced["expected_accuracy"].as_f64().unwrap())
+        };
+        networks(result).iter().map(of).collect()
+    };
+    // Of two networks, one is trained alone and one after five others: what is expected of it is not the same.
+    let two = RACE.map(|argument| if argument == "5" { "2" } else { argument });
+    let alone = json(folder, &[&two[..], &["--name", "alone"]].concat());
+    let after = ["--name", "second", "--after", &first_name];
+    let taught = json(folder, &[&two[..], &after].concat());
+    assert_eq!(networks(&taught).len(), 2, "the networks of the first race are not its own");
+    assert_ne!(expected(&taught), expected(&alone));
+    let place = folder.join(format!("run/races/second-{}", target(folder)));
+    let settings = fs::read_to_string(place.join("race.toml")).unwrap();
+    assert!(settings.contains(&format!("after = [\"{first_name}\"]")), "{settings}");
+
+    // It goes on, and with others before it too.
+    assert_eq!(json(folder, &[&two[..], &after].concat()), taught);
+    let name = format!("second-{}", target(folder));
+    for (more, said) in [
+        (["--name", "third", "--after", "nowhere"], "there is no race in"),
+        (["--name", "second", "--after", &name], "does not come after itself"),
+        (["--name", "third", "--after", "../.."], "a name and not a path"),
+    ] {
+        let refused = refusal(folder, &[&two[..], &more].concat());
+        assert!(refused.contains(said), "{refused}");
+    }
+    let other = ["--name", "third", "--after", &first_name, "--learning-rate", "0.01"];
+    let refused = refusal(folder, &[&two[..], &other].concat());
+    assert!(refused.contains("trained its networks otherwise"), "{refused}");
+    fs::remove_file(folder.join(format!("run/races/{first_name}/race.json"))).unwrap();
+    let refused =
+        refusal(folder, &[&two[..], &["--name", "third", "--after", &first_name]].concat());
+    assert!(refused.contains("has not ended"), "{refused}");
+    assert!(!folder.join(format!("run/races/third-{}", target(folder))).exists());
 }
 
 #[test]
