@@ -141,14 +141,14 @@ impl<'a> Deriving<'a> {
         let budget = target.milliseconds().0;
         self.run.range.ensure_within(budget)?;
         let name = race::name(self.args.name.as_deref(), target);
-        let (preference, off_ms) = if self.args.raced {
+        let (preference, probe) = if self.args.raced {
             (Preference::raced(&RaceFolder::of(folder, &name)?, &self.run)?, None)
         } else {
             self.preference(folder, budget)?
         };
         let (tried, count) = match &self.device {
             None => (self.predicted_within(&preference, budget)?, 0),
-            Some(device) => self.measured_within(device, &preference, off_ms, budget)?,
+            Some(device) => self.measured_within(device, &preference, probe.as_ref(), budget)?,
         };
         self.warn_of_surprise(&tried);
         self.warn_of_what_is_left(&tried, &preference, budget);
@@ -158,7 +158,7 @@ impl<'a> Deriving<'a> {
             target_ms: budget,
             predicted_ms: tried.predicted.0,
             standard_error_ms: tried.standard_error.map(|error| error.0),
-            measured_ms: tried.measured.map(|[_, median, _]| median),
+            measured_ms: tried.measured_ms(),
             measured_interval_ms: tried.measured.map(|[low, _, high]| [low, high]),
             tries: count,
             log_probability: tried.choice.log_probability,
@@ -168,33 +168,28 @@ impl<'a> Deriving<'a> {
         })
     }
 
-    /// What networks for a budget are preferred by, and, where one had to be measured to know that, by how much it took
-    /// longer than predicted.
+    /// What networks for a budget are preferred by, and the one that had to be measured to know that, if one had.
     fn preference(
         &self,
         folder: &RunFolder,
         budget: f64,
-    ) -> anyhow::Result<(Preference, Option<f64>)> {
+    ) -> anyhow::Result<(Preference, Option<Tried>)> {
         let Some(count) = self.args.compare else {
             return Ok((Preference::Probability, None));
         };
         let mut probe = self.predicted_within(&Preference::Probability, budget)?;
-        let off_ms = match &self.device {
-            Some(device) => {
-                let measured_ms = self.measure(device, &mut probe)?;
-                let predicted_ms = probe.predicted.0;
-                output::note(&format!(
-                    "most probable: predicted {predicted_ms:.3} ms, measured {measured_ms:.3} ms"
-                ));
-                Some(measured_ms - predicted_ms)
-            }
-            None => None,
-        };
-        let off_or_margin_ms = off_ms.unwrap_or_else(|| probe.margin());
+        if let Some(device) = &self.device {
+            let measured_ms = self.measure(device, &mut probe)?;
+            let predicted_ms = probe.predicted.0;
+            output::note(&format!(
+                "most probable: predicted {predicted_ms:.3} ms, measured {measured_ms:.3} ms"
+            ));
+        }
+        let off_or_margin_ms = probe.off_ms().unwrap_or_else(|| probe.margin());
         let floor = Preference::Probability.floor(self.args.floor);
         let window = probe.window_around(budget, off_or_margin_ms, floor);
         let ranking = Preference::compared(folder, &self.run, window, count)?;
-        Ok((ranking, off_ms))
+        Ok((ranking, probe.measured.is_some().then_some(probe)))
     }
 
     /// The preferred architecture whose prediction and its own margin are within the budget. The margin differs
@@ -216,17 +211,20 @@ impl<'a> Deriving<'a> {
         &self,
         device: &DeviceArgs,
         preference: &Preference,
-        off_ms: Option<f64>,
+        probe: Option<&Tried>,
         budget: f64,
     ) -> anyhow::Result<(Tried, u32)> {
         let floor = preference.floor(self.args.floor);
         let mut attempts = Attempts::new(budget, floor * budget);
-        let mut tried = match off_ms {
+        let mut tried = match probe.and_then(Tried::off_ms) {
             Some(off_ms) => self.choose(preference, budget - off_ms)?,
             None => self.predicted_within(preference, budget)?,
         };
         for count in 1..=self.args.tries {
-            let measured_ms = self.measure(device, &mut tried)?;
+            let measured_ms = match probe.and_then(|probe| probe.measured_of(&tried)) {
+                Some(known) => tried.take(known),
+                None => self.measure(device, &mut tried)?,
+            };
             output::note(&format!(
                 "try {count}: predicted {:.3} ms, measured {measured_ms:.3} ms, budget {budget} ms",
                 tried.predicted.0
@@ -305,8 +303,7 @@ impl<'a> Deriving<'a> {
         let other = if self.args.force { OtherDevice::Taken } else { OtherDevice::Refused };
         let measurement = measure(device, &self.run.table, &[asked], other)?.remove(0);
         let headline = &measurement.headline;
-        tried.measured = Some([headline.ci_low.0, headline.value.0, headline.ci_high.0]);
-        Ok(headline.value.0)
+        Ok(tried.take([headline.ci_low.0, headline.value.0, headline.ci_high.0]))
     }
 }
 

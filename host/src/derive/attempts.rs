@@ -53,6 +53,26 @@ impl Tried {
         Self::new(run, choice, worth)
     }
 
+    /// Takes a measurement, the median between the ends of its interval; returns the median.
+    pub(super) fn take(&mut self, measured: [f64; 3]) -> f64 {
+        self.measured = Some(measured);
+        measured[1]
+    }
+
+    pub(super) fn measured_ms(&self) -> Option<f64> {
+        self.measured.map(|[_, median, _]| median)
+    }
+
+    /// By how much it takes longer than predicted.
+    pub(super) fn off_ms(&self) -> Option<f64> {
+        self.measured_ms().map(|measured_ms| measured_ms - self.predicted.0)
+    }
+
+    /// What was measured of it, where the other is the same network.
+    pub(super) fn measured_of(&self, other: &Self) -> Option<[f64; 3]> {
+        self.measured.filter(|_| self.choice.architecture == other.choice.architecture)
+    }
+
     /// What is left of the budget before anything is measured.
     pub(crate) fn margin(&self) -> f64 {
         self.standard_error.map_or(0.0, |error| MARGIN_STANDARD_ERRORS * error.0)
@@ -69,15 +89,14 @@ impl Tried {
     /// By what share it takes longer than predicted, where that is not chance: the device is not as it was when its table
     /// was made.
     pub(super) fn surprise(&self) -> Option<f64> {
-        let [_, median, _] = self.measured?;
-        let off = median - self.predicted.0;
+        let off = self.off_ms()?;
         let is_chance = off.abs() <= SURPRISE_STANDARD_ERRORS * self.standard_error?.0;
         (!is_chance).then_some(off / self.predicted.0)
     }
 
     /// The share of a budget that it uses, where that is below the share asked for by more than its margin.
     pub(super) fn share_below(&self, budget_ms: f64, share: f64) -> Option<f64> {
-        let latency_ms = self.measured.map_or(self.predicted.0, |[_, median, _]| median);
+        let latency_ms = self.measured_ms().unwrap_or(self.predicted.0);
         (latency_ms + self.margin() < share * budget_ms).then_some(latency_ms / budget_ms)
     }
 }
@@ -120,7 +139,7 @@ impl Attempts {
 
     /// What a network within the budget is kept by.
     fn worth(&self, tried: &Tried) -> (bool, f64) {
-        let uses_budget = tried.measured.is_some_and(|[_, median, _]| self.floor_ms <= median);
+        let uses_budget = tried.measured_ms().is_some_and(|measured| self.floor_ms <= measured);
         (uses_budget, tried.worth)
     }
 }
@@ -173,6 +192,16 @@ mod tests {
             assert_eq!(attempts.take(network, measured), is_close, "{choice}");
             assert_eq!(kept(&attempts), Some(expected), "{choice}");
         }
+    }
+
+    #[test]
+    fn what_was_measured_of_a_network_is_not_said_of_another() {
+        let known = tried(0, 9.0, 9.2, -3.0);
+        let mut again = Tried { measured: None, ..known.clone() };
+        assert_eq!(again.measured_of(&known), None, "it was not measured");
+        assert_eq!(known.measured_of(&tried(1, 9.0, 9.5, -3.0)), None);
+        let taken = again.take(known.measured_of(&again).unwrap());
+        assert!((taken - 9.2).abs() < 1e-12 && (again.off_ms().unwrap() - 0.2).abs() < 1e-12);
     }
 
     #[test]
