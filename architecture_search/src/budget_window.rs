@@ -3,13 +3,15 @@
 //! Dominance, which [`crate::budget_choice`] rests on, does not hold in it: a partial choice that is cheaper and more
 //! probable than another may have nothing in the window behind it. So the most probable architecture in it is found by
 //! going on, always, with the partial choice that promises most (Hart, Nilsson and Raphael 1968): the first whole one is
-//! the best. What a partial choice promises is bounded by the relaxed problem, as there.
+//! the best. What a partial choice promises is bounded by the relaxed problem, as there, and one that leaves no sum of
+//! costs in the window ([`crate::reach`]) is not gone on with.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use op_catalog::Architecture;
 
+use crate::reach::Reach;
 use crate::{LinearCost, Logits};
 
 /// Partial choices that are looked at before the window is taken for empty, so that the search for it ends.
@@ -18,10 +20,14 @@ const MOST: usize = 2_000_000;
 /// Share of the costs that their rounding may be: what is that near to a bound is decided by the whole choice.
 const ROUNDING: f64 = 1e-12;
 
+/// Nats by which promises differ at least: sums of the same numbers in another order are no better than each other.
+const GRAIN: f64 = 1e-10;
+
 /// The window, with the candidates of every edge.
 pub(crate) struct BudgetWindow<'a> {
     cost: &'a LinearCost,
     log_probabilities: Vec<Vec<f64>>,
+    reach: Reach,
     floor: f64,
     budget: f64,
 }
@@ -36,20 +42,12 @@ struct Partial {
     choices: Vec<usize>,
 }
 
-/// What the edges that are still to be chosen add.
-#[derive(Clone, Copy, Debug, Default)]
-struct Rest {
-    least_cost: f64,
-    most_cost: f64,
-    /// `max sum (ln p + multiplier c)`.
-    best_relaxed: f64,
-}
-
 impl<'a> BudgetWindow<'a> {
     /// The window of a cost whose candidates are those of the logits.
     pub(crate) fn new(logits: &Logits, cost: &'a LinearCost, floor: f64, budget: f64) -> Self {
         let log_probabilities = logits.log_probabilities().edges().to_vec();
-        Self { cost, log_probabilities, floor, budget }
+        let reach = Reach::new(cost.candidates());
+        Self { cost, log_probabilities, reach, floor, budget }
     }
 
     /// The most probable architecture in it, if there is any. The multiplier, in nats per unit of the cost and at least
@@ -72,14 +70,19 @@ impl<'a> BudgetWindow<'a> {
                 return Some(Architecture::new(partial.choices));
             };
             for next in self.extended(&partial) {
-                let (least, most) = (next.cost + rest.least_cost, next.cost + rest.most_cost);
                 let is_last = depth + 1 == rests.len();
-                let slack = if is_last { 0.0 } else { slack };
-                if least <= self.budget + slack && most >= self.floor - slack {
+                let is_within = if is_last {
+                    (self.floor..=self.budget).contains(&next.cost)
+                } else {
+                    let left = (self.floor - next.cost - slack, self.budget - next.cost + slack);
+                    self.reach.may_meet(depth, left)
+                };
+                if is_within {
                     let relaxed = next.log_probability + multiplier * next.cost;
-                    let promise = relaxed + rest.best_relaxed - multiplier * self.floor;
+                    let promise = relaxed + rest - multiplier * self.floor;
                     // Of a whole choice everything is known; nothing is to be hoped for its cost.
                     let promise = if is_last { next.log_probability } else { promise };
+                    let promise = (promise / GRAIN).round() * GRAIN;
                     open.push(Partial { promise: promise.min(partial.promise), ..next });
                 }
             }
@@ -98,17 +101,15 @@ impl<'a> BudgetWindow<'a> {
         })
     }
 
-    /// What the edges after each one add.
-    fn rests(&self, multiplier: f64) -> Vec<Rest> {
-        let mut rest = Rest::default();
+    /// What the edges after each one add at best: `max sum (ln p + multiplier c)`.
+    fn rests(&self, multiplier: f64) -> Vec<f64> {
+        let mut rest = 0.0;
         let mut rests = Vec::with_capacity(self.log_probabilities.len());
         let edges = self.log_probabilities.iter().zip(self.cost.candidates().edges());
         for (log_probabilities, costs) in edges.rev() {
             rests.push(rest);
             let worths = log_probabilities.iter().zip(costs).map(|(p, c)| p + multiplier * c);
-            rest.least_cost += costs.iter().copied().reduce(f64::min).unwrap_or_default();
-            rest.most_cost += costs.iter().copied().reduce(f64::max).unwrap_or_default();
-            rest.best_relaxed += worths.reduce(f64::max).unwrap_or_default();
+            rest += worths.reduce(f64::max).unwrap_or_default();
         }
         rests.reverse();
         rests
@@ -173,6 +174,21 @@ mod tests {
         let logits = logits(&[&[5.0, 0.0], &[2.0, 0.0]]);
         let cost = LinearCost::new(0.0, values(&[&[0.0, 5.0], &[0.0, 1.0]])).unwrap();
         assert_eq!(BudgetWindow::new(&logits, &cost, 2.0, 4.0).most_probable(0.3), None);
+    }
+
+    /// Two to the power of 40 choices are as probable as each other and more so than the one edge that has what is missing.
+    #[test]
+    fn a_window_that_only_an_improbable_candidate_meets_is_found() {
+        let mut probable: Vec<&[f64]> = vec![&[0.0, 0.0]; 40];
+        let mut costs: Vec<&[f64]> = vec![&[1.0, 3.0]; 40];
+        probable.insert(0, &[0.0, -9.0]);
+        costs.insert(0, &[0.0, 0.5]);
+        let cost = LinearCost::new(0.0, values(&costs)).unwrap();
+        let logits = logits(&probable);
+        let found = BudgetWindow::new(&logits, &cost, 80.3, 80.8).most_probable(0.0).unwrap();
+        assert_eq!(found.choices()[0], 1);
+        assert!((cost.of(&found).unwrap() - 80.5).abs() < 1e-9);
+        assert_eq!(BudgetWindow::new(&logits, &cost, 80.6, 80.8).most_probable(0.0), None);
     }
 
     proptest! {

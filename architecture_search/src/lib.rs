@@ -53,6 +53,7 @@ pub mod logits;
 pub mod objective;
 pub mod optimizer;
 pub mod proposal;
+mod reach;
 pub mod reinforce;
 pub mod reinforce_search;
 pub mod shortlist;
