@@ -36,10 +36,10 @@ impl Reach {
 
     /// Whether the edges after this one may cost at least the first and at most the second of these.
     pub(crate) fn may_meet(&self, edge: usize, (floor, budget): (f64, f64)) -> bool {
-        let (least, bins) = &self.after[edge];
+        let (start, bins) = &self.after[edge];
         // A bin more on both sides: sums of costs are rounded in another order elsewhere.
-        let first = ((floor - least) / self.width).floor() - 1.0;
-        let last = ((budget - least) / self.width).floor() + 1.0;
+        let first = ((floor - start) / self.width).floor() - 1.0;
+        let last = ((budget - start) / self.width).floor() + 1.0;
         last >= 0.0 && any_between(bins, first.max(0.0) as usize, last as usize)
     }
 }
@@ -58,12 +58,12 @@ fn with_edge(bins: &Bins, edge: &[f64], width: f64) -> Bins {
 
 /// Adds to a set another one whose numbers are so much larger.
 fn add_moved(sums: &mut Bins, bins: &Bins, step: usize) {
-    let (words, bits) = (step / 64, step % 64);
+    let (words, shift) = (step / 64, step % 64);
     sums.resize(sums.len().max(bins.len() + words + 1), 0);
     for (position, word) in bins.iter().enumerate() {
-        sums[position + words] |= word << bits;
-        if bits > 0 {
-            sums[position + words + 1] |= word >> (64 - bits);
+        sums[position + words] |= word << shift;
+        if shift > 0 {
+            sums[position + words + 1] |= word >> (64 - shift);
         }
     }
 }
