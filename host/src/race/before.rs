@@ -1,7 +1,7 @@
 //! A race before is one of the same run that has ended, whose networks teach another what candidates are worth.
 //!
-//! What a candidate adds to a network is much the same at every target, and so the second target of a search takes fewer
-//! trainings than the first.
+//! What a candidate adds to a network is much the same at every target, and so the second target of a search need
+//! not begin with nothing.
 
 use anyhow::{Context, ensure};
 use architecture_search::{Trial, TrialLength};
@@ -32,7 +32,10 @@ fn of_race(run: &RunFolder, name: &str, config: &RaceConfig) -> anyhow::Result<V
         .config()?
         .with_context(|| format!("there is no race in {root}"))
         .hint("a race has the name of its target, or that of a folder in the run's `races`")?;
-    ensure!(place.result().is_file(), "the race in {root} has not ended");
+    if !place.result().is_file() {
+        let error = anyhow::anyhow!("the race in {root} has not ended");
+        return Err(error).hint("the command that began it goes on with it");
+    }
     if before.training != config.training {
         let error = anyhow::anyhow!("the race in {root} has trained its networks otherwise");
         return Err(error).hint("train as its race.toml says under [training], or do without it");

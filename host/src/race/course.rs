@@ -130,14 +130,19 @@ impl Course<'_> {
         Ok(expected)
     }
 
-    /// These trials and then those of races before. A network that both have trained was trained in the same way, which tells
-    /// nothing twice.
+    /// These trials and then those of races before. A network that two races have trained was trained in the same way, which
+    /// tells nothing twice.
     fn with_taught(&self, own: &[Trial]) -> Vec<Trial> {
         let is_same = |one: &Trial, other: &Trial| {
             one.architecture == other.architecture && one.length == other.length
         };
-        let others = self.taught.iter().filter(|one| !own.iter().any(|other| is_same(one, other)));
-        own.iter().chain(others).cloned().collect()
+        let mut all = own.to_vec();
+        for one in self.taught {
+            if !all.iter().any(|other| is_same(one, other)) {
+                all.push(one.clone());
+            }
+        }
+        all
     }
 
     /// The network that a trial's folder is for.

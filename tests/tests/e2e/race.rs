@@ -117,7 +117,7 @@ fn a_race_learns_from_the_networks_of_one_before() {
         };
         networks(result).iter().map(of).collect()
     };
-    // Of two networks, one is trained alone and one after five others: what is expected of it is not the same.
+    // Two networks are trained alone, and two after five others.
     let two = RACE.map(|argument| if argument == "5" { "2" } else { argument });
     let alone = json(folder, &[&two[..], &["--name", "alone"]].concat());
     let after = ["--name", "second", "--after", &first_name];
@@ -128,8 +128,9 @@ fn a_race_learns_from_the_networks_of_one_before() {
     let settings = fs::read_to_string(place.join("race.toml")).unwrap();
     assert!(settings.contains(&format!("after = [\"{first_name}\"]")), "{settings}");
 
-    // It goes on, and with others before it too.
+    // It goes on, and a race that is said twice tells nothing twice.
     assert_eq!(json(folder, &[&two[..], &after].concat()), taught);
+    assert_eq!(json(folder, &[&two[..], &after, &["--after", &first_name]].concat()), taught);
     let name = format!("second-{}", target(folder));
     for (more, said) in [
         (["--name", "third", "--after", "nowhere"], "there is no race in"),
