@@ -31,7 +31,7 @@ const COMMON: f64 = 10.0;
 
 /// Between-network and noise variances that are tried, as parts of the variance of all scores: the most likely pair is taken.
 const SIGNALS: [f64; 4] = [0.3, 0.6, 1.0, 1.8];
-const NOISES: [f64; 4] = [0.05, 0.1, 0.2, 0.4];
+const NOISES: [f64; 5] = [0.05, 0.1, 0.2, 0.4, 0.8];
 
 /// Trials below which the first guess at both variances stays.
 const FEW: usize = 6;

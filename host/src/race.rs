@@ -7,6 +7,7 @@
 
 mod before;
 mod course;
+mod finals;
 mod trainings;
 
 use std::num::NonZeroU32;
@@ -58,6 +59,9 @@ pub(crate) struct RaceArgs {
     /// Epochs of that [default: three times --epochs]
     #[arg(long, value_name = "EPOCHS")]
     final_epochs: Option<u32>,
+    /// How many times the better half of those that were trained for longer is trained so once more, with another seed
+    #[arg(long, value_name = "TIMES", default_value = "1")]
+    halvings: u32,
     /// Trainings that run beside each other [default: as many as leave each its --threads]
     #[arg(long, value_name = "TRAININGS")]
     at_once: Option<NonZeroU32>,
@@ -150,6 +154,7 @@ fn resolve(args: &RaceArgs, run: &FoundRun, search: &SearchConfig) -> anyhow::Re
         round: args.round,
         finalists: args.finalists.unwrap_or(FINALISTS.min(args.networks.get())),
         final_epochs: args.final_epochs.unwrap_or(LONGER * training.epochs),
+        halvings: args.halvings,
         after: args.after.clone(),
         training,
     };
@@ -196,7 +201,7 @@ fn text(result: &RaceResult) -> String {
             format!("{:.3}", raced.predicted_ms),
             percent(raced.accuracy),
             percent(raced.expected_accuracy),
-            raced.final_accuracy.map_or("-".to_owned(), percent),
+            raced.longer_mean().map_or("-".to_owned(), percent),
             raced.expected_final_accuracy.map_or("-".to_owned(), percent),
         ]);
     }

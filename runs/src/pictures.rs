@@ -66,7 +66,7 @@ fn race_curves(result: &RaceResult) -> Curves {
         curve("expected of another", |raced| Some(raced.expected_accuracy)),
     ];
     let finals = vec![
-        curve("the best, trained", |raced| raced.final_accuracy),
+        curve("the best, trained", Raced::longer_mean),
         curve("expected of another", |raced| raced.expected_final_accuracy),
     ];
     let panel = |epochs: u32, curves: Vec<Curve>| {
@@ -234,6 +234,7 @@ mod tests {
             accuracy,
             expected_accuracy: accuracy,
             final_accuracy,
+            other_seeds: vec![],
             expected_final_accuracy: final_accuracy,
         };
         let result = RaceResult {

@@ -5,7 +5,7 @@
 //! ```text
 //! race.toml    settings as resolved; what a race that goes on reads
 //! trials/      a run for each network
-//! finals/      a run for each of those that were trained for longer
+//! finals/      a run for each longer training of the best
 //! race.json    the networks, the best one first
 //! pictures/    how they did
 //! ```
@@ -35,6 +35,9 @@ pub struct RaceConfig {
     pub finalists: u32,
     /// Epochs of that.
     pub final_epochs: u32,
+    /// How many times the better half of those that were trained so is trained once more, with another seed.
+    #[serde(default)]
+    pub halvings: u32,
     /// The names of the races whose networks it learns from as well.
     #[serde(default)]
     pub after: Vec<String>,
@@ -58,7 +61,10 @@ pub struct Raced {
     pub expected_accuracy: f64,
     /// The share after the longer training, of those that had one.
     pub final_accuracy: Option<f64>,
-    /// What that is expected to be if it is made once more, by both of its trainings and by what all of them did.
+    /// The shares after longer trainings that differ from that one in their seed alone.
+    #[serde(default)]
+    pub other_seeds: Vec<f64>,
+    /// What the share is expected to be if the longer training is made once more, by all of its trainings and by what all networks did.
     pub expected_final_accuracy: Option<f64>,
 }
 
@@ -106,12 +112,52 @@ impl RaceConfig {
         Ok(())
     }
 
-    /// Whether a race of these settings goes on with what one of those has trained: with more networks, other finalists, or
+    /// Whether a race of these settings goes on with what one of those has trained: with more networks, other finalists and halvings, or
     /// after other races.
     pub fn goes_on_with(&self, before: &Self) -> bool {
-        let Self { networks, finalists, final_epochs, .. } = *self;
+        let Self { networks, finalists, final_epochs, halvings, .. } = *self;
         let after = self.after.clone();
-        *self == Self { networks, finalists, final_epochs, after, ..before.clone() }
+        *self == Self { networks, finalists, final_epochs, halvings, after, ..before.clone() }
+    }
+
+    /// Epochs of all its trainings.
+    pub fn all_epochs(&self) -> u64 {
+        let longer = self.finalists + self.halves().sum::<u32>();
+        let of = |networks: u32, epochs: u32| u64::from(networks) * u64::from(epochs);
+        of(self.networks.get(), self.training.epochs) + of(longer, self.final_epochs)
+    }
+
+    /// How many are trained once more at each halving: a half of the finalists, then a half of those, and one at least where
+    /// there are any (sequential halving: Karnin, Koren and Somekh 2013).
+    pub fn halves(&self) -> impl Iterator<Item = u32> {
+        let half = |count: &u32| Some(count.div_ceil(2));
+        std::iter::successors(Some(self.finalists), half).skip(1).take(self.halvings as usize)
+    }
+}
+
+impl Raced {
+    /// The shares after its longer trainings, in the order of their seeds.
+    pub fn longer(&self) -> impl Iterator<Item = f64> {
+        self.final_accuracy.into_iter().chain(self.other_seeds.iter().copied())
+    }
+
+    /// Their mean.
+    pub fn longer_mean(&self) -> Option<f64> {
+        let count = self.longer().count();
+        (count > 0).then(|| self.longer().sum::<f64>() / count as f64)
+    }
+
+    /// Takes the share after another longer training. One that diverged, for which there is none, makes it a network that had no
+    /// longer training: it is none to rely on.
+    pub fn add_longer(&mut self, share: Option<f64>) {
+        match (share, self.final_accuracy) {
+            (None, _) => {
+                self.final_accuracy = None;
+                self.other_seeds.clear();
+            }
+            (Some(share), Some(_)) => self.other_seeds.push(share),
+            (Some(share), None) => self.final_accuracy = Some(share),
+        }
     }
 }
 
@@ -178,9 +224,10 @@ impl RaceFolder {
         self.root.join("trials").join(number.to_string())
     }
 
-    /// The run of a network's longer training.
-    pub fn last(&self, number: usize, epochs: u32) -> PathBuf {
-        self.root.join("finals").join(format!("{number}-{epochs}-epochs"))
+    /// The run of a network's longer training: of the first one, or of the one after so many.
+    pub fn last(&self, number: usize, epochs: u32, after: usize) -> PathBuf {
+        let seed = if after == 0 { String::new() } else { format!("-seed-{}", after + 1) };
+        self.root.join("finals").join(format!("{number}-{epochs}-epochs{seed}"))
     }
 
     /// What came of it.
@@ -205,5 +252,28 @@ impl RaceFolder {
         fs::create_dir_all(&self.root)
             .with_context(|| format!("cannot make {}", self.root.display()))?;
         Ok(latency_tables::file::write_text(&self.root.join(name), text)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn longer_trainings_add_up_until_one_of_them_diverges() {
+        let mut raced: Raced = serde_json::from_str(
+            r#"{"number": 0, "choices": [0], "predicted_ms": 1.0, "accuracy": 0.5, "expected_accuracy": 0.5,
+                "final_accuracy": null, "expected_final_accuracy": null}"#,
+        )
+        .unwrap();
+        assert_eq!(raced.longer_mean(), None);
+        for (share, all, mean) in [
+            (Some(0.5), vec![0.5], Some(0.5)),
+            (Some(0.75), vec![0.5, 0.75], Some(0.625)),
+            (None, vec![], None),
+        ] {
+            raced.add_longer(share);
+            assert_eq!((raced.longer().collect::<Vec<_>>(), raced.longer_mean()), (all, mean));
+        }
     }
 }

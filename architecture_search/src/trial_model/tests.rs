@@ -184,6 +184,34 @@ fn a_network_s_short_training_says_what_its_longer_one_leaves_open() {
     assert!(both < 0.8 * longer_alone, "{both} {longer_alone}");
 }
 
+/// What the network is worth that is expected to be the best after longer trainings of the first ones, then of so many of those
+/// that are expected to be better, and so on.
+fn found_by(stages: &[usize], seed: u64) -> f64 {
+    let space = mobile_space();
+    let (truth, mut trials) = trials(&space, 32, 1.5, seed);
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let model = TrialModel::new(&space, &toy::no_preference(&space)).unwrap();
+    for &count in stages {
+        let expected = model.after(&trials).unwrap().expected_scores();
+        let mut best: Vec<usize> = (0..32).collect();
+        best.sort_by(|a, b| expected[*b].total_cmp(&expected[*a]));
+        let longer: Vec<Trial> =
+            best[..count].iter().map(|one| truth.longer(&trials[*one], &mut random)).collect();
+        trials.extend(longer);
+    }
+    let expected = model.after(&trials).unwrap().expected_scores();
+    let best = (0..32).max_by(|a, b| expected[*a].total_cmp(&expected[*b])).unwrap();
+    truth.worth(&trials[best].architecture)
+}
+
+#[test]
+fn second_trainings_of_the_better_half_find_more_than_as_many_first_ones_of_others() {
+    let races = 400;
+    let found = |stages: &[usize]| (0..races).map(|seed| found_by(stages, seed)).sum::<f64>();
+    let gain = (found(&[8, 4]) - found(&[12])) / races as f64;
+    assert!(gain > 0.05, "{gain}");
+}
+
 #[test]
 fn trials_of_another_space_and_scores_that_are_no_numbers_are_refused() {
     let space = mobile_space();

@@ -105,9 +105,9 @@ impl Preference {
         let (name, space) = (place.root().display(), run.space.name());
         ensure!(result.space == space, "{name} is a race in `{}`, not in `{space}`", result.space);
         let compared = result.networks.into_iter().map(|raced| {
+            let accuracy = raced.longer_mean().unwrap_or(raced.expected_accuracy);
             let architecture = Architecture::new(raced.choices);
             let choice = BudgetChoice::of(architecture, &run.found.logits, &run.cost)?;
-            let accuracy = raced.final_accuracy.unwrap_or(raced.expected_accuracy);
             Ok(Compared { choice, accuracy })
         });
         Ok(Self::Race(compared.collect::<anyhow::Result<_>>()?))

@@ -6,8 +6,9 @@
 use anyhow::{Context, ensure};
 use architecture_search::{Trial, TrialLength};
 use command_line::hint::WithHint;
-use op_catalog::Architecture;
 use runs::{RaceConfig, RaceFolder, RaceResult, Raced, RunFolder};
+
+use super::finals;
 
 /// The trials of the races that the race of this name and these settings comes after.
 ///
@@ -45,12 +46,8 @@ fn of_race(run: &RunFolder, name: &str, config: &RaceConfig) -> anyhow::Result<V
     Ok(result.networks.iter().flat_map(|raced| of_network(raced, as_long)).collect())
 }
 
-/// Its short training, and its longer one where that was as long as those of the race that is taught.
+/// Its short training, and its longer ones where those were as long as those of the race that is taught.
 fn of_network(raced: &Raced, as_long: bool) -> impl Iterator<Item = Trial> {
-    let longer = raced.final_accuracy.filter(|_| as_long);
-    let scores = [(TrialLength::Short, Some(raced.accuracy)), (TrialLength::Longer, longer)];
-    scores.into_iter().filter_map(|(length, score)| {
-        let architecture = Architecture::new(raced.choices.clone());
-        Some(Trial { architecture, length, score: score? })
-    })
+    let longer = finals::trials(raced).filter(move |_| as_long);
+    std::iter::once(finals::trial(raced, TrialLength::Short, raced.accuracy)).chain(longer)
 }

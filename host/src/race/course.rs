@@ -1,4 +1,4 @@
-//! A course is a race from its first network to its last: rounds of short trainings, and longer ones of the best.
+//! A course is a race from its first network to its last: rounds of short trainings, and its finals.
 //!
 //! What a round has proposed is in the race's folder before it is trained: a race that goes on trains those networks, whatever
 //! the program would propose by now.
@@ -13,8 +13,9 @@ use command_line::resolve;
 use op_catalog::Architecture;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use runs::{RaceConfig, RaceFolder, RaceResult, Raced, TrainConfig, TrainResult};
+use runs::{RaceConfig, RaceFolder, RaceResult, Raced, TrainResult};
 
+use super::finals::Finals;
 use super::trainings::{Training, Trainings};
 use crate::found_run::FoundRun;
 
@@ -41,9 +42,7 @@ impl Course<'_> {
     /// A window that has no network, and trainings that fail.
     pub(super) fn result(&self) -> anyhow::Result<RaceResult> {
         let epochs = [self.config.training.epochs, self.config.final_epochs];
-        let of = |networks: u32, epochs: u32| u64::from(networks) * u64::from(epochs);
-        let all = of(self.config.networks.get(), epochs[0]) + of(self.config.finalists, epochs[1]);
-        let mut trainings = Trainings::new(self.at_once, all);
+        let mut trainings = Trainings::new(self.at_once, self.config.all_epochs());
         let model = TrialModel::new(&self.run.space, &self.run.found.logits)?;
         let mut tried: Vec<Tried> = Vec::new();
         let mut judged = None;
@@ -54,13 +53,12 @@ impl Course<'_> {
             tried.extend(self.tried(&round, &results)?);
         }
         let Some((data, images)) = judged else { return self.nothing(&tried) };
-        let short = trials(TrialLength::Short, &tried);
+        let short = trials(&tried);
         let mut networks = self.raced(&tried, &self.expected(&model, &short)?)?;
         networks.sort_by(|a, b| b.expected_accuracy.total_cmp(&a.expected_accuracy));
-        let longer = self.longer(&mut trainings, &mut networks)?;
+        Finals { course: self, model: &model, short: &short }
+            .hold(&mut trainings, &mut networks)?;
         trainings.finish();
-        let expected = self.expected(&model, &[&short[..], &longer].concat())?;
-        rank(&mut networks, &expected[short.len()..]);
         let space = self.run.space.name().to_owned();
         let is_diverged = |(_, one): &(usize, &Tried)| one.score.is_none();
         let diverged =
@@ -118,27 +116,24 @@ impl Course<'_> {
         let seen: Vec<Architecture> = tried.iter().map(|one| one.architecture.clone()).collect();
         let [least, most] = self.config.window_ms;
         let round = Round { count, of: self.config.networks.get() as usize };
-        let own = trials(TrialLength::Short, tried);
+        let own = trials(tried);
         let posterior = model.after(&self.with_taught(&own))?;
         Ok(proposals(&posterior, &self.run.cost, (least, most), round, &seen, &mut random)?)
     }
 
     /// What each of these trials is expected to come to if it is made once more, by them and by those of races before.
-    fn expected(&self, model: &TrialModel, own: &[Trial]) -> anyhow::Result<Vec<f64>> {
+    pub(super) fn expected(&self, model: &TrialModel, own: &[Trial]) -> anyhow::Result<Vec<f64>> {
         let mut expected = model.after(&self.with_taught(own))?.expected_scores();
         expected.truncate(own.len());
         Ok(expected)
     }
 
-    /// These trials and then those of races before. A network that two races have trained was trained in the same way, which
-    /// tells nothing twice.
+    /// These trials and then those of races before. A network that two races have trained was trained in the same way and did
+    /// as well, which tells nothing twice.
     fn with_taught(&self, own: &[Trial]) -> Vec<Trial> {
-        let is_same = |one: &Trial, other: &Trial| {
-            one.architecture == other.architecture && one.length == other.length
-        };
         let mut all = own.to_vec();
         for one in self.taught {
-            if !all.iter().any(|other| is_same(one, other)) {
+            if !all.contains(one) {
                 all.push(one.clone());
             }
         }
@@ -155,7 +150,7 @@ impl Course<'_> {
             .with_context(|| format!("{} is no network of `{}`", path.display(), space.name()))
     }
 
-    fn training(
+    pub(super) fn training(
         &self,
         number: usize,
         folder: PathBuf,
@@ -191,58 +186,19 @@ impl Course<'_> {
                 accuracy,
                 expected_accuracy: *expected,
                 final_accuracy: None,
+                other_seeds: Vec::new(),
                 expected_final_accuracy: None,
             })
         };
         scored.zip(expected).map(of).collect()
     }
-
-    /// Trains the first of them for longer, and any that an earlier end of the race had trained so.
-    fn longer(
-        &self,
-        trainings: &mut Trainings,
-        networks: &mut [Raced],
-    ) -> anyhow::Result<Vec<Trial>> {
-        let epochs = self.config.final_epochs;
-        let config = TrainConfig { epochs, ..self.config.training.clone() };
-        let place = |raced: &Raced| self.place.last(raced.number, epochs);
-        let first = self.config.finalists as usize;
-        let is_one = |(rank, raced): &(usize, &mut Raced)| *rank < first || place(raced).is_dir();
-        let mut finalists: Vec<&mut Raced> =
-            networks.iter_mut().enumerate().filter(is_one).map(|(_, raced)| raced).collect();
-        let asked = finalists.iter().map(|raced| {
-            let architecture = Architecture::new(raced.choices.clone());
-            let training = self.training(raced.number, place(raced), &architecture)?;
-            let training = Training { config: config.clone(), ..training };
-            training.make()?;
-            Ok(training)
-        });
-        let asked = asked.collect::<anyhow::Result<Vec<_>>>()?;
-        let results = trainings.run(&asked)?;
-        for (finalist, result) in finalists.iter_mut().zip(&results) {
-            finalist.final_accuracy = result.as_ref().map(|result| result.last.top1);
-        }
-        Ok(trials(TrialLength::Longer, &self.tried(&asked, &results)?))
-    }
 }
 
-/// Those that did not diverge.
-fn trials(length: TrialLength, tried: &[Tried]) -> Vec<Trial> {
+/// The short trainings that did not diverge.
+fn trials(tried: &[Tried]) -> Vec<Trial> {
     let of = |one: &Tried| {
         let architecture = one.architecture.clone();
-        Some(Trial { architecture, length, score: one.score? })
+        Some(Trial { architecture, length: TrialLength::Short, score: one.score? })
     };
     tried.iter().filter_map(of).collect()
-}
-
-/// Puts those that were trained for longer, by what is expected of that after all trials, before the others in their
-/// order.
-fn rank(networks: &mut [Raced], expected: &[f64]) {
-    let finalists = networks.iter_mut().filter(|raced| raced.final_accuracy.is_some());
-    for (finalist, expected) in finalists.zip(expected) {
-        finalist.expected_final_accuracy = Some(*expected);
-    }
-    // No expectation is below that of those without one, which stay in their order.
-    let last = |raced: &Raced| raced.expected_final_accuracy.unwrap_or(f64::NEG_INFINITY);
-    networks.sort_by(|a, b| last(b).total_cmp(&last(a)));
 }

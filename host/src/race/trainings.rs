@@ -115,7 +115,8 @@ impl Trainings {
         self.best = self.best.max(result.last.top1);
         let (top1, best) = (100.0 * result.last.top1, 100.0 * self.best);
         let epochs = report::count(epochs as usize, "epoch");
-        let line = format!("network {number}: {top1:.2} % after {epochs}");
+        let seed = training.config.seed;
+        let line = format!("network {number}: {top1:.2} % after {epochs}, seed {seed}");
         if self.bar.is_hidden() {
             let (done, all) = (self.done, self.epochs);
             output::note(&format!("{line}; {done} of {all} epochs, the best has {best:.2} %"));
