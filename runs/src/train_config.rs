@@ -9,7 +9,7 @@ use command_line::hint::WithHint;
 use datasets::{Dataset, HeldOut, Recipe};
 use serde::{Deserialize, Serialize};
 
-use crate::{ExecutionName, settings};
+use crate::{ExecutionName, ResidualStart, settings};
 
 /// What a user says of a training. What is not said on the command line is taken from the file of `--config`,
 /// and what is not there either has a default.
@@ -37,7 +37,10 @@ pub struct TrainOptions {
     /// Steps in an epoch [default: all training images]
     #[arg(long, value_name = "STEPS")]
     pub steps_per_epoch: Option<NonZeroU32>,
-    /// Learning rate, from which a cosine falls [default: 0.05]
+    /// What blocks that add their input begin as [default: identity]
+    #[arg(long, value_name = "START")]
+    pub residual_start: Option<ResidualStart>,
+    /// Learning rate, from which a cosine falls [default: 0.2]
     #[arg(long, value_name = "RATE")]
     pub learning_rate: Option<f64>,
     /// L2 penalty [default: 4e-5]
@@ -77,6 +80,8 @@ pub struct TrainConfig {
     pub epochs: u32,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub steps_per_epoch: Option<NonZeroU32>,
+    #[serde(default)]
+    pub residual_start: ResidualStart,
     pub learning_rate: f64,
     pub weight_decay: f64,
     pub label_smoothing: f64,
@@ -121,7 +126,8 @@ impl TrainOptions {
             batch: number(self.batch, 64),
             epochs: self.epochs.unwrap_or(20),
             steps_per_epoch: self.steps_per_epoch,
-            learning_rate: self.learning_rate.unwrap_or(0.05),
+            residual_start: self.residual_start.unwrap_or(ResidualStart::Identity),
+            learning_rate: self.learning_rate.unwrap_or(0.2),
             weight_decay: self.weight_decay.unwrap_or(4e-5),
             label_smoothing: self.label_smoothing.unwrap_or(0.1),
             dropout: self.dropout.unwrap_or(0.0),
@@ -172,5 +178,27 @@ impl TrainConfig {
             ensure!(is_share, "held_out is {share}, but must be above 0 and below 1");
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datasets::ImageShape;
+
+    use super::*;
+
+    #[test]
+    fn settings_that_say_nothing_of_how_blocks_begin_are_of_trainings_in_which_they_began_at_random()
+     {
+        let shape = ImageShape::new(3, 32, 32);
+        let said = TrainOptions { data: Some("images".to_owned()), ..TrainOptions::default() };
+        let config = said.resolve(Recipe::for_small_images(shape, shape)).unwrap();
+        assert_eq!(config.residual_start, ResidualStart::Identity);
+        let text = toml::to_string(&config).unwrap();
+        let before = text.replace("residual_start = \"identity\"\n", "");
+        assert_ne!(before, text);
+        let read: TrainConfig = toml::from_str(&before).unwrap();
+        assert_eq!(read.residual_start, ResidualStart::Random);
+        assert_eq!(toml::from_str::<TrainConfig>(&text).unwrap(), config);
     }
 }

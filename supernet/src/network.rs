@@ -54,6 +54,16 @@ impl SingleNetwork {
         Self { network, store, layers, execution }
     }
 
+    /// The same network, in which every block that adds its input begins as the identity (Goyal et al., arXiv:1706.02677,
+    /// section 5.1).
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn beginning_as_identity(self) -> Result<Self, SupernetError> {
+        self.layers.begin_as_identity().map_err(whole)?;
+        Ok(self)
+    }
+
     /// The same network with dropout before its classifier.
     #[must_use]
     pub fn with_dropout(self, dropout: Dropout) -> Self {

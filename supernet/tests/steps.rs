@@ -277,6 +277,23 @@ fn what_does_not_belong_to_the_space_is_refused() {
     assert!(Sgd::new(SgdSettings { momentum: 1.0, weight_decay: 0.0 }).is_err());
 }
 
+#[test]
+fn every_block_of_a_network_alone_that_adds_its_input_begins_as_the_identity() {
+    let net = net(Execution::Plain);
+    let alone = net.extract(&all(&net, 0)).unwrap().beginning_as_identity().unwrap();
+    let variables = alone.variables().variables().into_iter();
+    let is_zero = |tensor: &Tensor| tensor.abs().sum(Kind::Float).double_value(&[]) == 0.0;
+    let mut scales: Vec<String> = variables
+        .filter(|(name, tensor)| name.ends_with("weight") && is_zero(tensor))
+        .map(|(name, _)| name)
+        .collect();
+    scales.sort();
+    let shortcuts =
+        alone.network().blocks().iter().filter(|op| op.to_string().ends_with("-skip")).count();
+    assert_eq!(scales.len(), shortcuts, "{scales:?}");
+    assert!(0 < shortcuts);
+}
+
 /// Edge 1 keeps its input's shape, edge 0 does not.
 #[test]
 fn where_blocks_begin_as_the_identity_it_does_not_matter_which_of_them_is_on_the_path() {

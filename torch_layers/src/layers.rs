@@ -95,25 +95,23 @@ impl Layers {
         Ok(())
     }
 
-    /// Makes a block that adds its input begin as the identity: sets the scale of its last normalisation before the
+    /// Makes every block that adds its input begin as the identity: sets the scale of its last normalisation before the
     /// addition to 0 (Goyal et al., arXiv:1706.02677, section 5.1). Other layers stay as they are.
     ///
     /// # Errors
     /// What libtorch says.
     pub fn begin_as_identity(&self) -> Result<(), LayersError> {
-        let is_addition = |layer: &Layer| matches!(layer.primitive, Primitive::Add { .. });
-        let Some(addition) = self.graph.layers.iter().rposition(is_addition) else {
-            return Ok(());
-        };
-        let before = self.graph.layers.iter().zip(&self.steps).take(addition);
-        let mut normalisations =
-            before.filter(|(layer, _)| layer.primitive == Primitive::BatchNorm);
-        let Some((layer, step)) = normalisations.next_back() else {
-            return Ok(());
-        };
-        for (_, scale) in step.weights().into_iter().filter(|(part, _)| *part == "weight") {
-            tch::no_grad(|| scale.shallow_clone().f_zero_().map(drop))
-                .map_err(|error| LayersError::of_layer(&layer.name, error))?;
+        let mut normalisation = None;
+        for (layer, step) in self.graph.layers.iter().zip(&self.steps) {
+            match layer.primitive {
+                Primitive::BatchNorm => normalisation = Some((layer, step)),
+                Primitive::Add { .. } => {
+                    if let Some((layer, step)) = normalisation.take() {
+                        set_scale_to_zero(layer, step)?;
+                    }
+                }
+                _ => {}
+            }
         }
         Ok(())
     }
@@ -241,4 +239,13 @@ fn numbers(variable: &Tensor) -> Result<weights::Tensor, TchError> {
         variable.f_detach()?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()
     })?;
     Ok(weights::Tensor { shape, values: Vec::try_from(flat.f_flatten(0, -1)?)? })
+}
+
+/// Makes a normalisation give 0, until it has learnt otherwise.
+fn set_scale_to_zero(layer: &Layer, step: &Step) -> Result<(), LayersError> {
+    for (_, scale) in step.weights().into_iter().filter(|(part, _)| *part == "weight") {
+        tch::no_grad(|| scale.shallow_clone().f_zero_().map(drop))
+            .map_err(|error| LayersError::of_layer(&layer.name, error))?;
+    }
+    Ok(())
 }

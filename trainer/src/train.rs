@@ -10,7 +10,9 @@ use command_line::hint::WithHint;
 use command_line::output;
 use datasets::{HeldOut, Split};
 use op_catalog::{FeatureMap, Network, NetworkFile};
-use runs::{Checkpoints, Metric, MetricsFile, RunFolder, TrainConfig, TrainResult, pictures};
+use runs::{
+    Checkpoints, Metric, MetricsFile, ResidualStart, RunFolder, TrainConfig, TrainResult, pictures,
+};
 use serde::{Deserialize, Serialize};
 use supernet::{Dropout, LabelSmoothing, Sgd, SgdSettings, SingleNetwork, WeightStep};
 
@@ -82,6 +84,13 @@ fn images(config: &TrainConfig, input: FeatureMap, classes: u32) -> anyhow::Resu
     }
 }
 
+fn begun(network: SingleNetwork, start: ResidualStart) -> anyhow::Result<SingleNetwork> {
+    Ok(match start {
+        ResidualStart::Identity => network.beginning_as_identity()?,
+        ResidualStart::Random => network,
+    })
+}
+
 impl Training {
     fn prepare(folder: RunFolder, config: TrainConfig) -> anyhow::Result<Self> {
         let (_, network) = network(&folder)?;
@@ -93,7 +102,10 @@ impl Training {
         let execution = execution::of(config.execution)?;
         let network = match &config.supernet {
             Some(search) => extraction::from_search(search, &network, execution)?,
-            None => SingleNetwork::random(network, execution, &mut random)?,
+            None => begun(
+                SingleNetwork::random(network, execution, &mut random)?,
+                config.residual_start,
+            )?,
         };
         let network = network.with_dropout(Dropout::new(config.dropout)?);
         let settings = SgdSettings { weight_decay: config.weight_decay, ..SgdSettings::PUBLISHED };

@@ -81,12 +81,16 @@ impl Trainings {
                 scope.spawn(|| {
                     while let Some(position) = next(&queue) {
                         let training = &trainings[position];
+                        let has_ended = training.has_ended();
                         let result = training.result();
                         if result.is_err() {
                             clear(&queue);
                         }
                         if let Ok(mut state) = done.lock() {
-                            state.0.tell(training, &result);
+                            state.0.count(training, &result);
+                            if !has_ended {
+                                state.0.tell(training, &result);
+                            }
                             state.1[position] = Some(result);
                         }
                     }
@@ -102,20 +106,25 @@ impl Trainings {
         right.into_iter().collect()
     }
 
-    fn tell(&mut self, training: &Training, result: &anyhow::Result<Option<TrainResult>>) {
-        let Ok(result) = result else { return };
-        let (epochs, number) = (training.config.epochs, training.number);
-        self.done += u64::from(epochs);
+    fn count(&mut self, training: &Training, result: &anyhow::Result<Option<TrainResult>>) {
+        self.done += u64::from(training.config.epochs);
         self.bar.set_position(self.done);
+        if let Ok(Some(result)) = result {
+            self.best = self.best.max(result.last.top1);
+        }
+    }
+
+    fn tell(&self, training: &Training, result: &anyhow::Result<Option<TrainResult>>) {
+        let Ok(result) = result else { return };
+        let TrainConfig { epochs, seed, .. } = training.config;
+        let number = training.number;
         let Some(result) = result else {
             let log = training.folder.join(LOG);
             let line = format!("network {number} is left out, as {} says why", log.display());
             return self.bar.suspend(|| output::note(&line));
         };
-        self.best = self.best.max(result.last.top1);
         let (top1, best) = (100.0 * result.last.top1, 100.0 * self.best);
         let epochs = report::count(epochs as usize, "epoch");
-        let seed = training.config.seed;
         let line = format!("network {number}: {top1:.2} % after {epochs}, seed {seed}");
         if self.bar.is_hidden() {
             let (done, all) = (self.done, self.epochs);
@@ -153,6 +162,10 @@ impl Training {
             folder.write(&folder.network(), &file.to_json())?;
             folder.write_config(&self.config)
         })
+    }
+
+    fn has_ended(&self) -> bool {
+        RunFolder::read(&self.folder).is_ok_and(|folder| folder.result().is_file())
     }
 
     /// How the network does, trained now or before; nothing where a loss was not finite.
