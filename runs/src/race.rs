@@ -127,10 +127,10 @@ impl RaceConfig {
         of(self.networks.get(), self.training.epochs) + of(longer, self.final_epochs)
     }
 
-    /// How many are trained once more at each halving: a half of the finalists, then a half of those, and one at least where
-    /// there are any (sequential halving: Karnin, Koren and Somekh 2013).
+    /// How many are trained once more at each halving: a half of the finalists, then a half of those, until one is left
+    /// (sequential halving: Karnin, Koren and Somekh 2013).
     pub fn halves(&self) -> impl Iterator<Item = u32> {
-        let half = |count: &u32| Some(count.div_ceil(2));
+        let half = |count: &u32| (1 < *count).then(|| count.div_ceil(2));
         std::iter::successors(Some(self.finalists), half).skip(1).take(self.halvings as usize)
     }
 }
