@@ -226,8 +226,8 @@ impl RaceFolder {
 
     /// The run of a network's longer training: of the first one, or of the one after so many.
     pub fn last(&self, number: usize, epochs: u32, after: usize) -> PathBuf {
-        let seed = if after == 0 { String::new() } else { format!("-seed-{}", after + 1) };
-        self.root.join("finals").join(format!("{number}-{epochs}-epochs{seed}"))
+        let again = if after == 0 { String::new() } else { format!("-again-{after}") };
+        self.root.join("finals").join(format!("{number}-{epochs}-epochs{again}"))
     }
 
     /// What came of it.

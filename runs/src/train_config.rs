@@ -37,7 +37,7 @@ pub struct TrainOptions {
     /// Steps in an epoch [default: all training images]
     #[arg(long, value_name = "STEPS")]
     pub steps_per_epoch: Option<NonZeroU32>,
-    /// What blocks that add their input begin as [default: identity]
+    /// What blocks that add their input begin as, where weights are random [default: identity]
     #[arg(long, value_name = "START")]
     pub residual_start: Option<ResidualStart>,
     /// Learning rate, from which a cosine falls [default: 0.2]

@@ -135,7 +135,7 @@ fn the_better_half_of_the_finalists_is_trained_once_more_with_another_seed() {
     assert_eq!(trainings, 6, "{often}");
     for raced in networks(&often) {
         for (share, seed) in longer(raced).iter().zip(1..) {
-            let suffix = if seed == 1 { String::new() } else { format!("-seed-{seed}") };
+            let suffix = if seed == 1 { String::new() } else { format!("-again-{}", seed - 1) };
             let run = place(folder).join(format!("finals/{}-1-epochs{suffix}", raced["number"]));
             let trained: Value =
                 serde_json::from_slice(&fs::read(run.join("result.json")).unwrap()).unwrap();
@@ -264,7 +264,7 @@ fn a_network_that_diverges_is_left_out_of_a_race_which_goes_on_without_it() {
     assert_eq!(numbers, [0, 2, 4]);
 
     // A finalist that diverges with another seed is none to rely on.
-    let output = race("*-seed-2", "seeds");
+    let output = race("*-again-1", "seeds");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let result: Value = serde_json::from_slice(&output.stdout).unwrap();
     let finalists = networks(&result).iter().filter(|raced| !longer(raced).is_empty());
