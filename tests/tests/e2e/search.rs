@@ -219,6 +219,13 @@ fn the_weights_of_a_search_serve_another_search_and_a_training() {
     let train = [&train[..], &settings].concat();
     succeed(folder, &[&train[..], &["--out", "fresh"]].concat());
     succeed(folder, &[&train[..], &["--out", "continued", "--supernet", "first"]].concat());
+    for start in ["identity", "random"] {
+        succeed(folder, &[&train[..], &["--out", start, "--residual-start", start]].concat());
+    }
+    let [fresh, identity, random] =
+        ["fresh", "identity", "random"].map(|run| first_loss(&folder.join(run)));
+    assert_eq!(identity.to_bits(), fresh.to_bits(), "blocks begin as the identity by default");
+    assert_ne!(random.to_bits(), fresh.to_bits());
     if fashion_mnist().is_some() {
         for (with, without) in [("second", "first"), ("continued", "fresh")] {
             let [with, without] = [with, without].map(|run| first_loss(&folder.join(run)));
