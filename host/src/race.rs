@@ -17,8 +17,8 @@ use std::process::ExitCode;
 use clap::Args;
 use datasets::Recipe;
 use runs::{
-    LatencyTarget, RaceConfig, RaceFolder, RaceResult, RunFolder, SearchConfig, TrainConfig,
-    TrainOptions, images, pictures,
+    LatencyTarget, RaceConfig, RaceFolder, RaceResult, RaceSpread, RunFolder, SearchConfig,
+    TrainConfig, TrainOptions, images, pictures,
 };
 
 use crate::derive::Tried;
@@ -207,5 +207,21 @@ fn text(result: &RaceResult) -> String {
     }
     let [short, longer] = result.epochs;
     let RaceResult { data, images, .. } = result;
-    format!("{table}\n{data}: {images} images, trainings of {short} and {longer} epochs")
+    let spread = RaceSpread::of(&result.networks).map_or_else(String::new, |one| spread(&one));
+    format!("{table}\n{data}: {images} images, trainings of {short} and {longer} epochs{spread}")
+}
+
+/// What a seed and a network make of a longer training, and what follows where the first is more.
+fn spread(spread: &RaceSpread) -> String {
+    let RaceSpread { networks, seed_deviation, degrees_of_freedom, network_deviation } = spread;
+    let [seed, network] = [seed_deviation, network_deviation].map(|share| 100.0 * share);
+    let advice = if spread.is_mostly_chance() {
+        "; the order of these is mostly chance: more --final-epochs or --halvings tell more"
+    } else {
+        ""
+    };
+    format!(
+        "\na seed moves a longer training by {seed:.2} points (standard deviation, {degrees_of_freedom} degrees of freedom), \
+         and beyond that {networks} networks differ by {network:.2}{advice}"
+    )
 }

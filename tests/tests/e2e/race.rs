@@ -146,6 +146,10 @@ fn the_better_half_of_the_finalists_is_trained_once_more_with_another_seed() {
     }
     // Nothing is lost where fewer are asked for.
     assert_eq!(run("0"), often);
+    let text = [&RACE[..2], &three, &RACE[8..16], &["--halvings", "2"]].concat();
+    let text = String::from_utf8(host(folder, &text).stdout).unwrap();
+    assert!(text.contains("a seed moves a longer training by"), "{text}");
+    assert!(text.contains("3 degrees of freedom") && text.contains("3 networks differ"), "{text}");
 }
 
 #[test]
