@@ -20,7 +20,7 @@ pub struct RaceSpread {
 }
 
 impl RaceSpread {
-    /// That of these networks, by the one-way analysis of variance for unequal numbers of trainings (Searle, Casella and McCulloch 1992,
+    /// That of these networks, by the one-way analysis of variance for unequal numbers of trainings (Searle and others 1992,
     /// "Variance Components", section 3.6). None where no network was trained for longer twice, or one alone was.
     ///
     /// Those that are trained again did well the first time, so that the seed's part is estimated rather too large than too
@@ -115,7 +115,7 @@ mod tests {
         let networks: Vec<Vec<f64>> = (0..4000)
             .map(|number| {
                 let own = 0.03 * normal();
-                (0..1 + number % 3).map(|_| 0.7 + own + 0.02 * normal()).collect()
+                (0..=number % 3).map(|_| 0.7 + own + 0.02 * normal()).collect()
             })
             .collect();
         let networks: Vec<&[f64]> = networks.iter().map(Vec::as_slice).collect();
