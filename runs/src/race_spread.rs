@@ -21,7 +21,7 @@ pub struct RaceSpread {
 
 impl RaceSpread {
     /// That of these networks, by the one-way analysis of variance for unequal numbers of trainings (Searle and others 1992,
-    /// "Variance Components", section 3.6). None where no network was trained for longer twice, or one alone was.
+    /// "Variance Components", chapter 3). None where no network was trained for longer twice, or one alone was.
     ///
     /// Those that are trained again did well the first time, so that the seed's part is estimated rather too large than too
     /// small; and finalists are the better ones, which differ less than networks of one latency do.
