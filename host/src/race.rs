@@ -216,7 +216,7 @@ fn spread(spread: &RaceSpread) -> String {
     let RaceSpread { networks, seed_deviation, degrees_of_freedom, network_deviation } = spread;
     let [seed, network] = [seed_deviation, network_deviation].map(|share| 100.0 * share);
     let advice = if spread.is_mostly_chance() {
-        "; the order of these is mostly chance: more --final-epochs or --halvings tell more"
+        "; by single trainings their order is mostly chance: more --final-epochs or --halvings tell more"
     } else {
         ""
     };

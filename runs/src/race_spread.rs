@@ -41,8 +41,7 @@ impl RaceSpread {
         let seed_variance = within / degrees_of_freedom as f64;
         let total = mean(&groups.concat());
         let count = |one: &[f64]| one.len() as f64;
-        let between: f64 =
-            groups.iter().map(|one| count(one) * (mean(one) - total).powi(2)).sum::<f64>();
+        let between: f64 = groups.iter().map(|one| count(one) * (mean(one) - total).powi(2)).sum();
         let others = groups.len() as f64 - 1.0;
         let shared = groups.iter().map(|one| count(one).powi(2)).sum::<f64>() / trainings as f64;
         let each = (trainings as f64 - shared) / others;
@@ -55,7 +54,7 @@ impl RaceSpread {
         })
     }
 
-    /// Whether a seed moves a training by more than the networks differ by.
+    /// Whether a seed moves a training by more than the networks differ by, so that single ones order them mostly by chance.
     pub fn is_mostly_chance(&self) -> bool {
         self.network_deviation < self.seed_deviation
     }
