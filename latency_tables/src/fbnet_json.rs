@@ -65,10 +65,15 @@ pub(crate) fn parse(text: &str, unit: TimeUnit) -> Result<Listing, TableError> {
 /// A row with a number that no measurement gives.
 pub fn print(table: &LatencyTable) -> Result<Exported, TableError> {
     let batch = table.context.batch.unwrap_or(1);
-    let mut records = Vec::new();
+    let (mut records, mut left_out) = (Vec::new(), Vec::new());
     for row in table.rows() {
         row.check()?;
-        records.extend(record(row, batch, &table.context.device_name));
+        match record(row, batch, &table.context.device_name) {
+            Some(record) => records.push(record),
+            // What computes nothing costs nothing without a record too.
+            None if row.key.is_free() => {}
+            None => left_out.push(row.key),
+        }
     }
     let text = match records.as_slice() {
         [] => "[]\n".to_owned(),
@@ -85,7 +90,7 @@ pub fn print(table: &LatencyTable) -> Result<Exported, TableError> {
         lost.push(Content::NoMean);
     }
     lost.sort_unstable();
-    Ok(Exported { text, rows: records.len(), left_out: Vec::new(), lost })
+    Ok(Exported { text, rows: records.len(), left_out, lost })
 }
 
 fn record(row: &TableRow, batch: u32, device: &str) -> Option<String> {
@@ -203,6 +208,15 @@ mod tests {
         let rows = table(keys.map(|key| row(key.parse().unwrap(), 0.01)));
         let read = read(&print(&rows).unwrap().text).unwrap().table;
         assert!(read.rows().map(|row| row.key).eq(rows.rows().map(|row| row.key)));
+    }
+
+    #[test]
+    fn a_pooling_that_adds_its_input_has_no_place_in_the_format() {
+        let keys = ["maxpool-k3-in8x8x4-out8x8x4-s1-skip", "avgpool-k3-in8x8x4-out8x8x4-s1"];
+        let rows = table(keys.map(|key| row(key.parse().unwrap(), 0.01)));
+        let printed = print(&rows).unwrap();
+        assert_eq!(printed.rows, 1);
+        assert_eq!(printed.left_out, [keys[0].parse().unwrap()]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A cell is a searched place in a chain: what comes in, what must go out, and which candidates do that.
 
-use crate::{Candidate, CatalogError, FeatureMap, Op, PlacedOp};
+use crate::space_definition::Shortcuts;
+use crate::{Candidate, CatalogError, FeatureMap, Op, PlacedOp, Shortcut};
 
 /// A place before anything is offered there.
 #[derive(Clone, Copy)]
@@ -13,6 +14,8 @@ pub(crate) struct Cell {
     pub(crate) stride: u32,
     /// Whether it may be skipped.
     pub(crate) skips: bool,
+    /// Which operations add their input here.
+    pub(crate) shortcuts: Shortcuts,
 }
 
 impl Cell {
@@ -44,7 +47,7 @@ impl Cell {
 
     /// The candidate beside those that are offered already, if it can stand here.
     fn place(self, candidate: Candidate, offered: &[PlacedOp]) -> Result<Option<PlacedOp>, String> {
-        let Self { input, channels, stride, skips } = self;
+        let Self { input, channels, stride, skips, shortcuts } = self;
         let op = candidate.at(input.channels()).map_err(|error| error.to_string())?;
         if (channels != input.channels() && op.keeps_channels())
             || (stride > 1 && !op.has_stride())
@@ -52,8 +55,13 @@ impl Cell {
         {
             return Ok(None);
         }
-        let placed =
-            PlacedOp::new(op, input, channels, stride).map_err(|error| error.to_string())?;
+        let placed = match shortcuts {
+            Shortcuts::Cells if !self.changes_shape() && op.has_stride() => {
+                PlacedOp::with_shortcut(op, input, channels, stride, Shortcut::Identity)
+            }
+            Shortcuts::Cells | Shortcuts::Blocks => PlacedOp::new(op, input, channels, stride),
+        };
+        let placed = placed.map_err(|error| error.to_string())?;
         if offered.contains(&placed) {
             return Err(format!("`{candidate}` is `{op}` at {input}, which stands before it"));
         }
@@ -117,6 +125,37 @@ mod tests {
         let besides = "shape_changing = [\"conv-k1\", \"identity\"]\n[input]";
         let space = build("[input]", besides).unwrap();
         assert_eq!(offered(&space), ["mbconv-k3-e3 conv-k1", "mbconv-k3-e3 zero"]);
+    }
+
+    #[test]
+    fn a_space_says_whether_cells_or_blocks_alone_add_their_input() {
+        let keys = |to: &str| -> Vec<String> {
+            let space = build("\"zero\"]", to).unwrap();
+            let last = space.edges().last().unwrap();
+            last.iter().map(ToString::to_string).collect()
+        };
+        let offered = "\"depthwise-k3-linear\", \"maxpool-k3\", \"identity\", \"zero\"]";
+        let at = "in4x4x16-out4x4x16-s1";
+        assert_eq!(
+            keys(offered),
+            [
+                format!("mbconv-k3-e3-{at}-skip"),
+                format!("depthwise-k3-linear-{at}"),
+                format!("maxpool-k3-{at}"),
+                format!("identity-{at}"),
+                format!("zero-{at}"),
+            ]
+        );
+        assert_eq!(
+            keys(&format!("{offered}\nshortcuts = \"cells\"")),
+            [
+                format!("mbconv-k3-e3-{at}-skip"),
+                format!("depthwise-k3-linear-{at}-skip"),
+                format!("maxpool-k3-{at}-skip"),
+                format!("identity-{at}"),
+                format!("zero-{at}"),
+            ]
+        );
     }
 
     #[test]

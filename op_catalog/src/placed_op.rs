@@ -42,8 +42,8 @@ impl PlacedOp {
     /// The largest number of weights of one operation: 1 GiB of `f32`.
     pub const MAX_WEIGHTS: u64 = 1 << 28;
 
-    /// Places an operation with the shortcut that ProxylessNAS gives it: an MBConv has one where
-    /// stride is 1 and the channels stay the same; nothing else has one.
+    /// Places an operation with the shortcut that ProxylessNAS' mobile networks give it: an MBConv has
+    /// one where stride is 1 and the channels stay the same; nothing else has one.
     ///
     /// # Errors
     /// An operation that cannot stand there, or too large to build.
@@ -93,10 +93,9 @@ impl PlacedOp {
         if stride > 1 && !op.has_stride() {
             return Err(refuse("it has no stride".to_owned()));
         }
-        let convolves = matches!(op, Op::MbConv(_) | Op::Conv { .. } | Op::Depthwise { .. });
-        if shortcut == Shortcut::Identity && (output != input || !convolves) {
+        if shortcut == Shortcut::Identity && (output != input || !op.has_stride()) {
             return Err(refuse(
-                "a shortcut needs a convolution that preserves the shape".to_owned(),
+                "a shortcut needs a convolution or a pooling that preserves the shape".to_owned(),
             ));
         }
         if let Op::MbConv(block) = op {
@@ -246,12 +245,17 @@ pub(crate) mod tests {
     use super::*;
     use crate::op::tests::any_op;
 
-    /// Any operation anywhere it can stand.
+    /// Any operation anywhere it can stand, with a shortcut or without one.
     pub(crate) fn any_placed_op() -> impl Strategy<Value = PlacedOp> {
-        (any_op(), 1_u32..20, 1_u32..20, 1_u32..20, 1_u32..20, 1_u32..4).prop_filter_map(
+        let sides = (1_u32..20, 1_u32..20);
+        let shortcut = prop_oneof![Just(Shortcut::Absent), Just(Shortcut::Identity)];
+        (any_op(), sides, 1_u32..20, 1_u32..20, 1_u32..4, shortcut).prop_filter_map(
             "cannot stand there",
-            |(op, height, width, channels, out, stride)| {
+            |(op, (height, width), channels, out, stride, shortcut)| {
                 let input = FeatureMap::new(height, width, channels).unwrap();
+                if let Ok(placed) = PlacedOp::with_shortcut(op, input, channels, 1, shortcut) {
+                    return Some(placed);
+                }
                 PlacedOp::new(op, input, out, stride)
                     .or_else(|_| PlacedOp::new(op, input, channels, stride))
                     .or_else(|_| PlacedOp::new(op, input, channels, 1))
@@ -291,7 +295,15 @@ pub(crate) mod tests {
             ),
             (
                 "mbconv-k3-e3-in7x7x16-out7x7x24-s1-skip",
-                "`mbconv-k3-e3` cannot be placed at 7x7x16 with stride 1: a shortcut needs a convolution that preserves the shape",
+                "`mbconv-k3-e3` cannot be placed at 7x7x16 with stride 1: a shortcut needs a convolution or a pooling that preserves the shape",
+            ),
+            (
+                "maxpool-k2-in7x7x16-out6x6x16-s1-skip",
+                "`maxpool-k2` cannot be placed at 7x7x16 with stride 1: a shortcut needs a convolution or a pooling that preserves the shape",
+            ),
+            (
+                "zero-in7x7x16-out7x7x16-s1-skip",
+                "`zero` cannot be placed at 7x7x16 with stride 1: a shortcut needs a convolution or a pooling that preserves the shape",
             ),
             (
                 "mbconv-k3-m16-g2-in7x7x15-out7x7x16-s1",

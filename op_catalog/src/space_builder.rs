@@ -125,9 +125,9 @@ impl Chain<'_> {
         for index in 0..stage.cells {
             let stride = if index == 0 { stage.stride } else { 1 };
             let skips = index >= stage.cells - stage.skippable.unwrap_or(stage.cells);
-            let cell = Cell { input: self.end, channels, stride, skips };
-            let besides =
-                if cell.changes_shape() { self.definition.shape_changing.as_slice() } else { &[] };
+            let SpaceDefinition { shortcuts, shape_changing, .. } = self.definition;
+            let cell = Cell { input: self.end, channels, stride, skips, shortcuts: *shortcuts };
+            let besides = if cell.changes_shape() { shape_changing.as_slice() } else { &[] };
             let offered =
                 cell.offered(&[(&candidates_place, candidates), ("shape_changing", besides)])?;
             let Some(first) = offered.first() else {

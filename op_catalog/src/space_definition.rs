@@ -27,6 +27,9 @@ pub struct SpaceDefinition {
     /// Operations that every edge offers, in this order. One that cannot change the shape (`zero`,
     /// `identity`, a pooling, a depthwise convolution) is offered only where it need not.
     pub candidates: Vec<Candidate>,
+    /// Which operations of a cell add their input to their output.
+    #[serde(default, skip_serializing_if = "Shortcuts::are_of_blocks")]
+    pub shortcuts: Shortcuts,
     /// Operations that an edge offers besides, after its candidates, where the shape changes and they
     /// can change it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -85,6 +88,27 @@ pub enum Scaling {
     UpOnly,
     /// Not at all.
     Never,
+}
+
+/// Which operations add their input to their output, where a cell preserves the shape.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shortcuts {
+    /// Inverted residual blocks alone, as in the networks of ProxylessNAS for `ImageNet`.
+    #[default]
+    Blocks,
+    /// Whatever convolves or pools, as in the residual cells in which ProxylessNAS searches on
+    /// CIFAR-10 (Cai, Zhu, Han, section 4.1). A convolution learns a difference then, and what
+    /// follows a cell has about the same features to learn from with every candidate.
+    Cells,
+}
+
+impl Shortcuts {
+    // By reference, as serde asks.
+    #[expect(clippy::trivially_copy_pass_by_ref)]
+    fn are_of_blocks(&self) -> bool {
+        *self == Self::Blocks
+    }
 }
 
 /// A run of searched cells of one width.
@@ -236,7 +260,7 @@ mod tests {
             (
                 "classes = 1000",
                 "classes = 1000\nclases = 1",
-                "clases: there is no such field; there are: `name`, `classes`, `width_multiplier`, `candidates`, `shape_changing`, `input`, `stem`, `stages`, `head`",
+                "clases: there is no such field; there are: `name`, `classes`, `width_multiplier`, `candidates`, `shortcuts`, `shape_changing`, `input`, `stem`, `stages`, `head`",
             ),
             ("height = 224\n", "", "input.height: this field is missing"),
             (

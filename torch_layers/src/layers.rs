@@ -96,21 +96,18 @@ impl Layers {
     }
 
     /// Makes every block that adds its input begin as the identity: sets the scale of its last normalisation before the
-    /// addition to 0 (Goyal et al., arXiv:1706.02677, section 5.1). Other layers stay as they are.
+    /// addition to 0 (Goyal et al., arXiv:1706.02677, section 5.1). Other layers stay as they are, and so do blocks that
+    /// have no normalisation, or an activation behind it, which would let no gradient through.
     ///
     /// # Errors
     /// What libtorch says.
     pub fn begin_as_identity(&self) -> Result<(), LayersError> {
-        let mut normalisation = None;
-        for (layer, step) in self.graph.layers.iter().zip(&self.steps) {
-            match layer.primitive {
-                Primitive::BatchNorm => normalisation = Some((layer, step)),
-                Primitive::Add { .. } => {
-                    if let Some((layer, step)) = normalisation.take() {
-                        set_scale_to_zero(layer, step)?;
-                    }
-                }
-                _ => {}
+        let layers = &self.graph.layers;
+        for layer in layers {
+            let Primitive::Add { .. } = layer.primitive else { continue };
+            let ValueId::Layer(added) = layer.input else { continue };
+            if layers[added].primitive == Primitive::BatchNorm {
+                set_scale_to_zero(&layers[added], &self.steps[added])?;
             }
         }
         Ok(())

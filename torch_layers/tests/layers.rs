@@ -5,7 +5,7 @@
 #![allow(clippy::float_cmp, reason = "tests compare what is computed exactly")]
 
 use op_catalog::weights::random_images;
-use op_catalog::{LayerGraph, PlacedOp, SpaceDefinition, Weights};
+use op_catalog::{LayerGraph, Network, PlacedOp, SpaceDefinition, Weights};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tch::nn::VarStore;
@@ -14,7 +14,7 @@ use torch_layers::{Dropout, Layers, LayersError, Mode};
 use torch_shim::{channels_last, is_channels_last};
 
 /// One of each kind of layer and of each way to combine them.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 16] = [
     "conv-k3-in9x9x3-out5x5x8-s2",
     "conv-k1-nobn-hs-in1x1x8-out1x1x16-s1",
     "conv-k3-relu-in8x8x8-out8x8x8-s1-skip",
@@ -27,6 +27,8 @@ const KEYS: [&str; 14] = [
     "mbconv-k5-m48-g2-se-relu-in8x8x8-out8x8x8-s1-skip",
     "maxpool-k3-in8x8x8-out4x4x8-s2",
     "avgpool-k3-in8x8x8-out8x8x8-s1",
+    "avgpool-k3-in8x8x8-out8x8x8-s1-skip",
+    "maxpool-k3-in8x8x8-out8x8x8-s1-skip",
     "globalpool-in7x7x8-out1x1x8-s1",
     "classifier-in4x4x8-out1x1x10-s1",
 ];
@@ -83,6 +85,29 @@ fn every_operation_gives_the_shape_it_says_in_every_mode_and_keeps_the_channels_
             assert_eq!(result.size(), expected.iter().map(|n| i64::from(*n)).collect::<Vec<_>>());
             assert!(result.dim() < 4 || is_channels_last(&result).unwrap(), "{key} {mode:?}");
         }
+    }
+}
+
+/// A block whose output would be clipped has no gradient at a scale of 0, and a pooling has no scale: neither may take
+/// that of a layer before it.
+#[test]
+fn blocks_begin_as_the_identity_where_a_normalisation_is_what_they_add() {
+    let stem = "conv-k3-in8x8x8-out8x8x8-s1";
+    for (block, scaled) in [
+        ("mbconv-k3-e3-in8x8x8-out8x8x8-s1-skip", Some("blocks.1.project.bn.weight")),
+        ("depthwise-k3-linear-in8x8x8-out8x8x8-s1-skip", Some("blocks.1.bn.weight")),
+        ("depthwise-k3-in8x8x8-out8x8x8-s1-skip", None),
+        ("conv-k3-relu-in8x8x8-out8x8x8-s1-skip", None),
+        ("maxpool-k3-in8x8x8-out8x8x8-s1-skip", None),
+        ("mbconv-k3-e3-in8x8x8-out8x8x8-s1", None),
+    ] {
+        let blocks = [stem, block].map(|key| key.parse().unwrap());
+        let (_store, layers) = built(Network::new(blocks.to_vec()).unwrap().lower());
+        layers.begin_as_identity().unwrap();
+        let zero = layers.trainable().filter(|(_, tensor)| !bool::try_from(tensor.any()).unwrap());
+        let zero: Vec<String> =
+            zero.map(|(name, _)| name).filter(|name| name.ends_with("weight")).collect();
+        assert_eq!(zero, scaled.into_iter().collect::<Vec<_>>(), "{block}");
     }
 }
 

@@ -57,6 +57,7 @@ pub(super) fn print(placed: &PlacedOp) -> Option<(&'static str, Map<String, Valu
                 "activation": activation, "residual": residual});
             ("DepthwiseConv2d", all)
         }
+        Op::MaxPool { .. } | Op::AveragePool { .. } if residual => return None,
         Op::MaxPool { kernel } => {
             ("MaxPool2d", json!({"kernel_size": kernel.side(), "stride": stride}))
         }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use op_catalog::{
-    Architecture, Cost, Network, NetworkFile, Op, PlacedOp, SearchSpace, SpaceDefinition,
-    proxyless_config,
+    Architecture, Cost, FeatureMap, Network, NetworkFile, Op, PlacedOp, SearchSpace, Shortcut,
+    SpaceDefinition, proxyless_config,
 };
 
 fn space(name: &str, width_multiplier: f64) -> SearchSpace {
@@ -217,14 +217,28 @@ fn mobilenet_v3_large() -> Network {
     Network::new(blocks.to_vec()).unwrap()
 }
 
+/// What comes into each edge and goes out.
+fn shapes(space: &SearchSpace) -> Vec<(FeatureMap, FeatureMap)> {
+    space.edges().map(|edge| (edge[0].input(), edge[0].output())).collect()
+}
+
+#[test]
+fn the_example_of_many_kinds_adds_its_input_wherever_a_cell_preserves_the_shape() {
+    let text = include_str!("../../../docs/examples/kinds-small.toml");
+    let example = SpaceDefinition::from_toml(text).unwrap().build().unwrap();
+    assert_eq!(shapes(&example), shapes(&space("proxyless-small", 1.0)));
+    assert_eq!(choices(&example).iter().sum::<usize>(), 135);
+    for placed in example.edges().flatten() {
+        let adds = placed.input() == placed.output() && placed.op() != Op::Zero;
+        assert_eq!(placed.shortcut() == Shortcut::Identity, adds, "{placed}");
+    }
+}
+
 #[test]
 fn the_example_of_a_space_has_the_candidates_of_fbnet_in_the_cells_of_proxyless_small() {
     let text = include_str!("../../../docs/examples/fbnet-small.toml");
     let example = SpaceDefinition::from_toml(text).unwrap().build().unwrap();
     let cells = space("proxyless-small", 1.0);
-    let shapes = |space: &SearchSpace| -> Vec<_> {
-        space.edges().map(|edge| (edge[0].input(), edge[0].output())).collect()
-    };
     assert_eq!(shapes(&example), shapes(&cells));
     // `fbnet` has a projection where a cell that is skipped changes the shape; the example has nothing there.
     assert_eq!(choices(&space("fbnet", 1.0)).iter().max(), choices(&example).iter().max());

@@ -81,6 +81,8 @@ fn operations_of_no_space_agree_on_odd_maps_and_batches() {
         "add-in9x7x5-out9x7x5-s1",
         "avgpool-k3-in9x7x5-out9x7x5-s1",
         "maxpool-k3-in9x7x5-out5x4x5-s2",
+        "maxpool-k3-in9x7x5-out9x7x5-s1-skip",
+        "avgpool-k3-in9x7x5-out9x7x5-s1-skip",
         "globalpool-in9x7x5-out1x1x5-s1",
         "depthwise-k7-in9x7x5-out3x3x5-s3",
         "conv-k3-relu-in9x7x5-out9x7x5-s1-skip",
