@@ -35,6 +35,7 @@
 pub mod alternation;
 pub mod budget_choice;
 mod budget_window;
+mod candidate_kind;
 mod candidate_traits;
 pub mod cosine;
 pub mod cost;

@@ -1,8 +1,8 @@
 //! A trial model says how well networks would do in a training, from how well a few of them did.
 //!
 //! What a network is worth is what its candidates are worth together: a Bayesian linear model (Rasmussen and Williams 2006,
-//! chapter 2) of one unknown per candidate, one per edge and trait of candidates (`candidate_traits.rs`), one for
-//! what a search has learnt, and what a network has of its own. Being a sum over edges, what such a model expects is largest, within a
+//! chapter 2) of one unknown per candidate, one per edge and trait of candidates (`candidate_traits.rs`), one per
+//! kind of candidates whatever their edge (`candidate_kind.rs`), one for what a search has learnt, and what a network has of its own. Being a sum over edges, what such a model expects is largest, within a
 //! budget, where [`crate::BudgetChoice`] finds it.
 
 use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
@@ -10,15 +10,17 @@ use op_catalog::SearchSpace;
 use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
 
+use crate::candidate_kind::kinds;
 use crate::candidate_traits::{TRAITS, traits};
 use crate::trial::{Observed, Trial, TrialLength};
 use crate::{EdgeValues, Logits, SearchError};
 
-/// Parts of the variance between networks that come, before any trial, from single candidates, from each trait, and from what
-/// networks have of their own. The rest is what the search has learnt.
-const CANDIDATES: f64 = 0.15;
-const TRAIT: [f64; TRAITS] = [0.2, 0.1];
-const OWN: f64 = 0.4;
+/// Parts of the variance between networks that come, before any trial, from single candidates, from each trait, from kinds of
+/// candidates, and from what networks have of their own. The rest is what the search has learnt.
+const CANDIDATES: f64 = 0.1;
+const TRAIT: [f64; TRAITS] = [0.15, 0.1];
+const KINDS: f64 = 0.15;
+const OWN: f64 = 0.35;
 
 /// Mean and variance of the worth of one standard deviation of the search's `ln p`, as parts of the networks' own.
 const SEARCH: (f64, f64) = (0.35, 0.15);
@@ -43,6 +45,8 @@ pub struct TrialModel {
     traits: [EdgeValues; TRAITS],
     /// The search's `ln p`, 0 on average on each edge and 1 in the standard deviation of a network drawn uniformly.
     learnt: EdgeValues,
+    /// The kind of each candidate of each edge.
+    kinds: Vec<Vec<usize>>,
     /// Where each edge's unknowns begin.
     starts: Vec<usize>,
     mean: DVector<f64>,
@@ -76,13 +80,16 @@ impl TrialModel {
             .collect::<Vec<usize>>();
         let (edges, candidates) = (counts.len(), counts.iter().sum::<usize>());
         let of_edge = |part: f64| part / edges as f64;
+        let (kinds, kind_count) = kinds(space);
         let variance = std::iter::repeat_n(of_edge(CANDIDATES), candidates)
             .chain(TRAIT.iter().flat_map(|part| std::iter::repeat_n(of_edge(*part), edges)))
+            .chain(std::iter::repeat_n(of_edge(KINDS), kind_count))
             .chain([SEARCH.1])
             .chain([COMMON; TrialLength::ALL.len()]);
         let variance = DVector::from_vec(variance.collect());
         let mean = DVector::zeros(variance.len());
-        let mut model = Self { traits, learnt: standardised(logits), starts, mean, variance };
+        let learnt = standardised(logits);
+        let mut model = Self { traits, learnt, kinds, starts, mean, variance };
         let search = model.of_search();
         model.mean[search] = SEARCH.0;
         Ok(model)
@@ -98,10 +105,19 @@ impl TrialModel {
         self.mean.len() - TrialLength::ALL.len() - 1
     }
 
+    /// Where those of the edges' traits begin, and behind them those of the kinds.
+    fn of_traits(&self) -> usize {
+        self.kinds.iter().map(Vec::len).sum()
+    }
+
     /// Where that of an edge and a trait is.
     fn of_trait(&self, edge: usize, number: usize) -> usize {
-        let edges = self.starts.len();
-        self.of_search() - (TRAITS - number) * edges + edge
+        self.of_traits() + number * self.starts.len() + edge
+    }
+
+    /// Where that of the kind of a candidate is.
+    fn of_kind(&self, edge: usize, choice: usize) -> usize {
+        self.of_traits() + TRAITS * self.starts.len() + self.kinds[edge][choice]
     }
 
     /// What is known after these trials.
@@ -137,6 +153,7 @@ impl TrialModel {
             for (number, values) in self.traits.iter().enumerate() {
                 row[self.of_trait(edge, number)] = values.edges()[edge][choice];
             }
+            row[self.of_kind(edge, choice)] += 1.0;
             row[self.of_search()] += self.learnt.edges()[edge][choice];
         }
         row[self.of_level(trial.length)] = 1.0;
@@ -152,7 +169,10 @@ impl TrialModel {
                     unknowns[self.of_trait(edge, number)] * values.edges()[edge][choice]
                 };
                 let own = unknowns[self.starts[edge] + choice];
-                own + search * learnt + self.traits.iter().enumerate().map(of_trait).sum::<f64>()
+                let kind = unknowns[self.of_kind(edge, choice)];
+                own + kind
+                    + search * learnt
+                    + self.traits.iter().enumerate().map(of_trait).sum::<f64>()
             };
             learnt.iter().enumerate().map(of).collect()
         };

@@ -137,6 +137,29 @@ fn networks_that_were_not_tried_are_ordered_as_they_are_worth() {
     assert!(correlation(&found, &real) > 0.7, "{}", correlation(&found, &real));
 }
 
+/// A space has one list of candidates here: the second one is bad wherever it stands, and is never tried on the last edge.
+#[test]
+fn what_a_kind_of_candidates_is_worth_is_expected_of_it_on_an_edge_where_it_was_not_tried() {
+    let space = mobile_space();
+    let mut random = ChaCha8Rng::seed_from_u64(12);
+    let drawn = toy::uniform(&space, &LinearCost::macs(&space), WINDOW, 60, &mut random);
+    let last = space.edges().count() - 1;
+    let bad = |one: &Architecture| one.choices().iter().filter(|choice| **choice == 1).count();
+    let elsewhere = drawn.into_iter().filter(|one| one.choices()[last] != 1);
+    let trials: Vec<Trial> = elsewhere
+        .map(|one| {
+            let noise: f64 = StandardNormal.sample(&mut random);
+            let score = 70.0 - bad(&one) as f64 + 0.5 * noise;
+            Trial { architecture: one, length: TrialLength::Short, score }
+        })
+        .collect();
+    let model = TrialModel::new(&space, &toy::no_preference(&space)).unwrap();
+    let worth = model.after(&trials).unwrap().worth();
+    let of_edge = &worth.edges()[last];
+    let others = (of_edge.iter().sum::<f64>() - of_edge[1]) / (of_edge.len() - 1) as f64;
+    assert!((-1.1..-0.4).contains(&(of_edge[1] - others)), "{of_edge:?}");
+}
+
 #[test]
 fn trials_of_one_budget_order_the_networks_of_another() {
     let space = mobile_space();
