@@ -36,7 +36,7 @@ mod tests {
 
     use super::*;
 
-    /// Candidates of FBNet have a width of their own on each edge; stages of Once-for-All have lists of their own.
+    /// Candidates of `FBNet` have a width of their own on each edge; stages of Once-for-All have lists of their own.
     #[test]
     fn candidates_of_one_entry_are_of_one_kind_on_every_edge() {
         for (name, count) in [("fbnet", 10), ("proxyless-mobile", 7), ("ofa-mbv3", 37)] {

@@ -70,6 +70,10 @@ pub(crate) struct DeriveArgs {
     /// probable one
     #[arg(long, conflicts_with = "compare")]
     raced: bool,
+    /// As --raced, by a race's name, whatever its target: for a budget that it was not made for, or a device that is no longer
+    /// as its table has it
+    #[arg(long, value_name = "RACE", conflicts_with_all = ["compare", "raced"])]
+    race: Option<String>,
     /// Word that is put before the names of the architectures' files
     #[arg(long, value_name = "WORD")]
     name: Option<String>,
@@ -141,10 +145,10 @@ impl<'a> Deriving<'a> {
         let budget = target.milliseconds().0;
         self.run.range.ensure_within(budget)?;
         let name = race::name(self.args.name.as_deref(), target);
-        let (preference, probe) = if self.args.raced {
-            (Preference::raced(&RaceFolder::of(folder, &name)?, &self.run)?, None)
-        } else {
-            self.preference(folder, budget)?
+        let race = self.args.race.as_ref().or_else(|| self.args.raced.then_some(&name));
+        let (preference, probe) = match race {
+            Some(race) => (Preference::raced(&RaceFolder::of(folder, race)?, &self.run)?, None),
+            None => self.preference(folder, budget)?,
         };
         let (tried, count) = match &self.device {
             None => (self.predicted_within(&preference, budget)?, 0),

@@ -101,7 +101,7 @@ impl Preference {
     /// The networks of a race, in the order in which it left them.
     pub(super) fn raced(place: &RaceFolder, run: &FoundRun) -> anyhow::Result<Self> {
         let result = RaceResult::read(&place.result())
-            .hint("`host race` makes one: of this target, and with the same --name")?;
+            .hint("`host race` makes one: of this target, and with the same --name; --race takes another, by its name")?;
         let (name, space) = (place.root().display(), run.space.name());
         ensure!(result.space == space, "{name} is a race in `{}`, not in `{space}`", result.space);
         let compared = result.networks.into_iter().map(|raced| {

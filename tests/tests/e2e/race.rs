@@ -94,6 +94,15 @@ fn a_race_trains_networks_by_themselves_and_the_best_one_is_derived() {
     let mean = longer.iter().sum::<f64>() / longer.len() as f64;
     assert!((derived[0]["held_out_accuracy"].as_f64().unwrap() - mean).abs() < 1e-12, "{derived}");
 
+    let name = place(folder).file_name().unwrap().to_string_lossy().into_owned();
+    let first = &networks(&result)[0];
+    let enough = format!("{}ms", 1.01 * first["predicted_ms"].as_f64().unwrap());
+    let other = ["derive", "run", "--race", &name, "--target", &enough, "--json"];
+    let derived = json(folder, &other);
+    assert_eq!(choices(&derived[0]), choices(first), "{derived}");
+    let said = refusal(folder, &["derive", "run", "--race", "another"]);
+    assert!(said.contains("--race takes another, by its name"), "{said}");
+
     // Nothing is trained again, and other settings are another race.
     let said = String::from_utf8(host(folder, &RACE).stderr).unwrap();
     assert!(said.contains("going on with"), "{said}");
