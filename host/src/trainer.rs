@@ -16,6 +16,9 @@ use command_line::hint::WithHint;
 /// Environment variable with the trainer's program.
 const TRAINER_VARIABLE: &str = "HOST_TRAINER";
 
+/// Tells a trainer that is asked for something not to outlive the one that asked.
+const WITH_PARENT: &str = "--exit-with-parent";
+
 /// Arguments that the trainer reads, `--help` among them.
 #[derive(Debug, Args)]
 #[command(disable_help_flag = true)]
@@ -48,7 +51,7 @@ pub(crate) fn become_it<'a>(
 pub(crate) fn answer(command: &str, arguments: &[OsString]) -> anyhow::Result<Vec<u8>> {
     let program = find(std::env::var_os(TRAINER_VARIABLE))?;
     let mut asked = Command::new(&program);
-    asked.arg(command).args(arguments).stderr(Stdio::inherit());
+    asked.arg(command).args(arguments).arg(WITH_PARENT).stderr(Stdio::inherit());
     let output = asked.output().with_context(|| format!("cannot start {}", program.display()))?;
     anyhow::ensure!(
         output.status.success(),
@@ -57,10 +60,10 @@ pub(crate) fn answer(command: &str, arguments: &[OsString]) -> anyhow::Result<Ve
     Ok(output.stdout)
 }
 
-/// The trainer with one of its commands, still to be started.
+/// The trainer with one of its commands, still to be started. It ends with the thread that starts it.
 pub(crate) fn command(command: &str, arguments: &[&OsStr]) -> anyhow::Result<Command> {
     let mut asked = Command::new(find(std::env::var_os(TRAINER_VARIABLE))?);
-    asked.arg(command).args(arguments).stdin(Stdio::null());
+    asked.arg(command).args(arguments).arg(WITH_PARENT).stdin(Stdio::null());
     Ok(asked)
 }
 

@@ -18,12 +18,20 @@
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::Context;
 use command_line::hint::WithHint;
 use latency_tables::file;
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use serde::Serialize;
+
+/// A process that has just been killed holds its lock until its memory is gone: how often it is tried for, and the
+/// time between.
+const TRIES: u32 = 20;
+const BETWEEN_TRIES: Duration = Duration::from_millis(100);
 
 /// A folder that this process alone writes to, or that it only reads.
 #[derive(Debug)]
@@ -89,14 +97,20 @@ impl RunFolder {
 
     fn locked(root: &Path) -> anyhow::Result<Self> {
         let path = root.join(".lock");
-        let file =
+        let mut file =
             File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => Ok(Self { root: root.to_owned(), _lock: Some(lock) }),
-            Err((_, error)) => Err(anyhow::Error::new(error)
-                .context(format!("another process works in {}", root.display())))
-            .hint("wait for its end, or stop it"),
+        for _ in 0..TRIES {
+            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => return Ok(Self { root: root.to_owned(), _lock: Some(lock) }),
+                Err((busy, Errno::EWOULDBLOCK)) => file = busy,
+                Err((_, error)) => {
+                    return Err(error).with_context(|| format!("cannot lock {}", path.display()));
+                }
+            }
+            thread::sleep(BETWEEN_TRIES);
         }
+        Err(anyhow::anyhow!("another process works in {}", root.display()))
+            .hint("wait for its end, or stop it")
     }
 
     /// The folder itself.

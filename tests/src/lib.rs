@@ -115,11 +115,20 @@ pub fn kill_pid(pid: i32) {
     let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
 }
 
-/// The process ids of a process's children, by /proc.
+/// The process ids of what the threads of a process have started, by /proc.
 pub fn children_of(pid: u32) -> Vec<i32> {
-    let listed =
-        std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    listed.split_whitespace().filter_map(|child| child.parse().ok()).collect()
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let listed = threads
+        .map(|thread| std::fs::read_to_string(thread.path().join("children")).unwrap_or_default());
+    let of_thread = |listed: String| {
+        listed.split_whitespace().filter_map(|child| child.parse().ok()).collect::<Vec<_>>()
+    };
+    listed.flat_map(of_thread).collect()
+}
+
+/// Whether a process is there that has not ended: one that nobody has waited for has no command line any more.
+pub fn is_running(pid: i32) -> bool {
+    std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty())
 }
 
 /// Waits until a condition gives a value.

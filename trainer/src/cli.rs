@@ -16,6 +16,9 @@ use crate::step_bench::StepArgs;
 #[derive(Debug, Parser)]
 #[command(name = "host", bin_name = "host", version, about)]
 pub(crate) struct Cli {
+    /// Stop when the process that started the trainer ends
+    #[arg(long, global = true, hide = true)]
+    pub(crate) exit_with_parent: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
 }

@@ -12,6 +12,7 @@ mod halving;
 mod images;
 mod loss_bench;
 mod normalised_set;
+mod parent;
 mod progress;
 mod randomness;
 mod rank_command;
@@ -31,6 +32,9 @@ use cli::{BenchCommand, Cli, Command};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if cli.exit_with_parent {
+        parent::end_with_it();
+    }
     // libtorch asks once whether there is a GPU, when it is first asked for anything.
     let _ = torch_shim::has_gpu();
     // Where the system cannot, steps take longer and nothing else changes.

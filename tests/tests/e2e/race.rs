@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use tests::program;
+use tests::{children_of, is_running, kill_now, program, wait_for};
 
 use crate::small_search::{SEARCH, host, images, json, profiled, refusal, succeed, target};
 
@@ -219,18 +218,36 @@ fn a_race_that_is_killed_ends_as_one_that_is_not() {
             .current_dir(folder)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .process_group(0)
             .spawn()
             .unwrap();
         std::thread::sleep(Duration::from_millis(milliseconds));
         kills += u32::from(race.try_wait().unwrap().is_none());
-        // All of it at once: a trainer that starts meanwhile would live on, and work in a folder of the race.
-        let group = format!("-{}", race.id());
-        Command::new("kill").args(["-KILL", "--", &group]).output().unwrap();
-        race.wait().unwrap();
+        // Its trainers end with it: none works on in a folder of the race.
+        kill_now(&mut race);
     }
     assert!(0 < kills);
     assert_eq!(json(folder, &killed), whole);
+}
+
+#[tokio::test]
+async fn the_trainers_of_a_race_that_is_killed_end_with_it() {
+    let folder = searched();
+    let mut race = Command::new(program("host"))
+        .args(["race", "run", "--networks", "2", "--round", "2", "--finalists", "1"])
+        .args(["--epochs", "500", "--batch", "16", "--floor", "0.5"])
+        .current_dir(folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let trial = folder.path().join(format!("run/races/{}/trials/0", target(folder.path())));
+    let begun = async || trial.join("metrics.jsonl").exists().then_some(());
+    wait_for("a training to begin", begun).await;
+    let trainers = children_of(race.id());
+    assert!(!trainers.is_empty());
+    kill_now(&mut race);
+    let ended = async || (!trainers.iter().any(|&trainer| is_running(trainer))).then_some(());
+    wait_for("the trainers to end", ended).await;
 }
 
 /// A trainer that trains in folders of this pattern at a rate at which networks diverge.
