@@ -4,6 +4,7 @@
 mod again;
 mod assemble;
 mod job;
+mod network_plan;
 mod refresh;
 mod request;
 mod summary;
@@ -12,13 +13,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
+use architecture_search::LinearCost;
 use clap::{Args, value_parser};
-use latency_tables::{LatencyModel, LatencyTable, file};
+use latency_tables::{EdgeCosts, LatencyModel, LatencyTable, file};
 use op_catalog::SearchSpace;
 use op_catalog::wire::{Job, JobId, Runtime};
 
 pub(crate) use job::{completed, fresh_label};
-pub(crate) use request::{NETWORK_SAMPLES, references};
+pub(crate) use network_plan::references;
+pub(crate) use request::NETWORK_SAMPLES;
 
 use crate::connection::DeviceArgs;
 use crate::journal::{Beginning, Journal};
@@ -26,7 +29,7 @@ use crate::runtime_name::RuntimeName;
 use crate::{report, wait_for};
 use command_line::{output, resolve};
 use job::Ended;
-use request::PlannedNetwork;
+use network_plan::{NetworkCounts, PlannedNetwork};
 
 /// Arguments of `host profile`.
 #[derive(Args, Clone, Debug)]
@@ -166,8 +169,8 @@ async fn measure(
         return Ok(Measured::Partly(table));
     }
     let operations = Finished { ended, job: journal.current_id() };
-    let planned = request::plan(args, space);
-    if planned.is_empty() || table.failed().len() > 0 {
+    let planned = plan(args, space, &table)?;
+    if planned.is_empty() {
         if args.networks > 0 {
             output::note(
                 "no model is fitted, because operations failed or the space has too few networks",
@@ -176,6 +179,20 @@ async fn measure(
         return Ok(Measured::Wholly(table, vec![operations]));
     }
     measure_networks(args, space, &planned, journal, table, operations).await
+}
+
+/// The networks to measure: none where none are asked for, or where there is no latency of some operation.
+fn plan(
+    args: &ProfileArgs,
+    space: &SearchSpace,
+    table: &LatencyTable,
+) -> anyhow::Result<Vec<PlannedNetwork>> {
+    if args.networks == 0 || table.failed().len() > 0 {
+        return Ok(Vec::new());
+    }
+    let counts = NetworkCounts { fit: args.networks, held_out: args.held_out };
+    let cost = LinearCost::latency_ms(&EdgeCosts::of_rows(space, table)?)?;
+    network_plan::plan(space, &cost, counts, args.seed)
 }
 
 /// Measures whole networks and fits the model.

@@ -13,7 +13,7 @@ use op_catalog::wire::{JobStatus, Outcome, Row};
 use op_catalog::{Milliseconds, SearchSpace};
 
 use super::job::Ended;
-use super::request::PlannedNetwork;
+use super::network_plan::PlannedNetwork;
 use crate::journal::Journal;
 
 /// The table of all rows so far.

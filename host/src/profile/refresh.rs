@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::ProfileArgs;
 use super::job::{self, fresh_label};
-use super::request::references;
+use super::network_plan::references;
 use crate::connection::DeviceArgs;
 use crate::journal::{Beginning, Journal};
 use crate::report::Column::{Number, Text};

@@ -1,32 +1,14 @@
 //! A profile's request is what it asks an agent to measure: first every operation of the space, then
 //! whole networks of it.
 
-use std::collections::HashSet;
-
-use latency_tables::{LatencyModel, NetworkRole};
 use op_catalog::wire::{
     Item, JobRequest, MeasuringProtocol, PROTOCOL_VERSION, Precision, VisitStatistic,
 };
-use op_catalog::{Architecture, FeatureMap, Milliseconds, PlacedOp, SearchSpace, reference};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
+use op_catalog::{Milliseconds, PlacedOp, SearchSpace};
 
 use super::ProfileArgs;
 use super::job::fresh_label;
-
-/// Draws of a held-out network that may be one of the others, before the space counts as used up.
-const DRAWS: usize = 100;
-
-/// A network to measure.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct PlannedNetwork {
-    /// Its id in the job.
-    pub(crate) id: String,
-    /// Its choices.
-    pub(crate) architecture: Architecture,
-    /// What it is there for.
-    pub(crate) role: NetworkRole,
-}
+use super::network_plan::PlannedNetwork;
 
 /// Every distinct operation of the space.
 pub(crate) fn operations(args: &ProfileArgs, space: &SearchSpace) -> JobRequest {
@@ -91,55 +73,4 @@ fn request(args: &ProfileArgs, protocol: MeasuringProtocol, items: Vec<Item>) ->
         protocol,
         items,
     }
-}
-
-/// The networks of a profile: a Latin hypercube to fit on, so that every choice of every edge is seen,
-/// and, held out, random ones and the reference networks that are of the space.
-pub(crate) fn plan(args: &ProfileArgs, space: &SearchSpace) -> Vec<PlannedNetwork> {
-    if args.networks == 0 {
-        return Vec::new();
-    }
-    let mut random = ChaCha8Rng::seed_from_u64(args.seed);
-    let mut known = HashSet::new();
-    let mut planned: Vec<PlannedNetwork> = space
-        .latin_hypercube(args.networks, &mut random)
-        .into_iter()
-        .filter(|architecture| known.insert(architecture.clone()))
-        .enumerate()
-        .map(|(index, architecture)| PlannedNetwork {
-            id: format!("fit {}", index + 1),
-            architecture,
-            role: NetworkRole::Fit,
-        })
-        .collect();
-    if planned.len() < LatencyModel::MIN_ARCHITECTURES {
-        return Vec::new();
-    }
-    let references =
-        references(space).into_iter().filter(|(_, network)| known.insert(network.clone()));
-    let mut held_out: Vec<(String, Architecture)> = references.collect();
-    for number in 1..=args.held_out {
-        let mut draws = (0..DRAWS).map(|_| space.sample(&mut random));
-        if let Some(architecture) = draws.find(|architecture| known.insert(architecture.clone())) {
-            held_out.push((format!("random {number}"), architecture));
-        }
-    }
-    planned.extend(held_out.into_iter().map(|(id, architecture)| PlannedNetwork {
-        id,
-        architecture,
-        role: NetworkRole::HeldOut,
-    }));
-    planned
-}
-
-/// The reference networks that are of the space, with their names.
-pub(crate) fn references(space: &SearchSpace) -> Vec<(String, Architecture)> {
-    let definition = space.definition();
-    let input = &definition.input;
-    let found = reference::NAMES.iter().filter_map(|name| {
-        let map = FeatureMap::new(input.height, input.width, input.channels).ok()?;
-        let network = reference::network_for(name, map, definition.classes).ok()?;
-        Some(((*name).to_owned(), space.architecture_of(&network)?))
-    });
-    found.collect()
 }

@@ -108,6 +108,9 @@ impl Trainings {
 
     fn count(&mut self, training: &Training, result: &anyhow::Result<Option<TrainResult>>) {
         self.done += u64::from(training.config.epochs);
+        // What an earlier end of the race has trained beyond what is asked for now comes on top.
+        self.epochs = self.epochs.max(self.done);
+        self.bar.set_length(self.epochs);
         self.bar.set_position(self.done);
         if let Ok(Some(result)) = result {
             self.best = self.best.max(result.last.top1);
