@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
-use clap::Args;
+use clap::{Args, value_parser};
 use latency_tables::LatencyTable;
 use op_catalog::{Milliseconds, Network, NetworkFile, Op, SearchSpace};
 use runs::LatencyTarget;
@@ -24,6 +24,9 @@ const BLOCK: &str = "mbconv-k3-e6";
 /// Width multipliers that are looked at, in hundredths.
 const WIDTHS: std::ops::RangeInclusive<u32> = 10..=300;
 
+/// Share of the target below which a network of a width between would be a fairer comparison.
+const LITTLE: f64 = 0.95;
+
 /// Arguments of `host baseline`.
 #[derive(Args, Debug)]
 pub(crate) struct BaselineArgs {
@@ -38,6 +41,9 @@ pub(crate) struct BaselineArgs {
     /// Latency that it may have, with its unit
     #[arg(long)]
     target: LatencyTarget,
+    /// What its widths are multiples of; less than 8 has latencies between
+    #[arg(long, default_value_t = 8, value_parser = value_parser!(u32).range(1..=64))]
+    width_divisor: u32,
     /// The network to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -59,8 +65,16 @@ pub(crate) fn run(args: &BaselineArgs) -> anyhow::Result<ExitCode> {
     let space = resolve::space_for(&table, args.space.as_deref())?
         .context("the table does not say which space it was made for")
         .hint("name the space with --space")?;
-    let widths = widths(&space)?;
+    let widths = widths(&space, args.width_divisor)?;
     let (width, measured) = widest_within(args, &table, &widths)?;
+    let share = measured / args.target.milliseconds().0;
+    if share < LITTLE && args.width_divisor > 1 {
+        let (below, divisor) = (100.0 * (1.0 - share), args.width_divisor / 2);
+        output::note(&format!(
+            "hint: it is {below:.1} % below the target, as the next width takes longer; \
+             `--width-divisor {divisor}` has widths between"
+        ));
+    }
     let name = format!("MobileNetV2-style, width {}", width.multiplier);
     let file = NetworkFile::Network { name, network: width.network };
     latency_tables::file::write_text(&args.out, &file.to_json())?;
@@ -83,18 +97,19 @@ pub(crate) fn run(args: &BaselineArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Every network of another width, from the narrowest.
-fn widths(space: &SearchSpace) -> anyhow::Result<Vec<Width>> {
+fn widths(space: &SearchSpace, divisor: u32) -> anyhow::Result<Vec<Width>> {
     let block: Op = BLOCK.parse()?;
     let mut widths: Vec<Width> = Vec::new();
     for hundredths in WIDTHS {
         let multiplier = f64::from(hundredths) / 100.0;
-        let scaled = space.definition().clone().with_width_multiplier(multiplier).build()?;
+        let definition = space.definition().clone().with_width_divisor(divisor);
+        let scaled = definition.with_width_multiplier(multiplier).build()?;
         let blocks = vec![block; scaled.edges().count()];
         let architecture = scaled
             .architecture_from_ops(&blocks)
             .hint(format!("a baseline needs a space that offers `{BLOCK}` on every edge"))?;
         let network = scaled.network(&architecture)?;
-        // Widths are multiples of 8: many multipliers are one network.
+        // Widths are multiples of the divisor: many multipliers are one network.
         if widths.last().is_none_or(|last| last.network != network) {
             widths.push(Width { multiplier, network });
         }
@@ -132,4 +147,21 @@ fn widest_within(
     let narrowest = widths.first().map_or(f64::NAN, |width| width.multiplier);
     ensure!(best.is_some(), "width {narrowest} takes longer than {budget} ms already");
     best.context("no width was measured")
+}
+
+#[cfg(test)]
+mod tests {
+    use op_catalog::SpaceDefinition;
+
+    use super::*;
+
+    #[test]
+    fn a_smaller_divisor_has_widths_between() {
+        let space = SpaceDefinition::built_in("proxyless-small").unwrap().build().unwrap();
+        let [coarse, fine] = [8, 2].map(|divisor| widths(&space, divisor).unwrap());
+        assert!(fine.len() > 2 * coarse.len(), "{} {}", fine.len(), coarse.len());
+        let macs = |width: &Width| width.network.cost().macs;
+        assert!(fine.windows(2).all(|pair| macs(&pair[0]) < macs(&pair[1])));
+        assert!(macs(&fine[0]) < macs(&coarse[0]));
+    }
 }

@@ -150,11 +150,17 @@ impl SearchSpace {
     }
 }
 
-/// Rounds a width to a multiple of 8, the nearest one unless that loses more than a tenth.
-/// `make_divisible` of ProxylessNAS (`search/utils/__init__.py`), of MobileNetV2 and of torchvision.
+/// Rounds a width to a multiple of 8.
 pub fn make_divisible(width: f64) -> u32 {
-    let rounded = (((width + 4.0) / 8.0).floor() * 8.0).max(8.0);
-    (if rounded < 0.9 * width { rounded + 8.0 } else { rounded }) as u32
+    make_divisible_by(width, 8)
+}
+
+/// Rounds a width to a multiple of a divisor, the nearest one unless that loses more than a tenth.
+/// `make_divisible` of ProxylessNAS (`search/utils/__init__.py`), of MobileNetV2 and of torchvision.
+pub fn make_divisible_by(width: f64, divisor: u32) -> u32 {
+    let divisor = f64::from(divisor);
+    let rounded = ((width / divisor + 0.5).floor() * divisor).max(divisor);
+    (if rounded < 0.9 * width { rounded + divisor } else { rounded }) as u32
 }
 
 #[cfg(test)]
@@ -238,6 +244,11 @@ mod tests {
         assert_eq!(widths(1.35), [40, 24, 32, 56, 112, 128, 256, 432, 1728, 1000]);
         assert!(widths(0.35).ends_with(&[1280, 1000]));
         assert_eq!([11.0, 12.0, 13.0, 3.0].map(make_divisible), [16, 16, 16, 8]);
+        assert_eq!(
+            [11.0, 12.0, 13.0, 3.0].map(|width| make_divisible_by(width, 2)),
+            [12, 12, 14, 4]
+        );
+        assert_eq!([11.0, 12.4, 0.3].map(|width| make_divisible_by(width, 1)), [11, 12, 1]);
     }
 
     #[test]

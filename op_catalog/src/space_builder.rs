@@ -2,7 +2,7 @@
 //! is wrong.
 
 use crate::cell::Cell;
-use crate::space::{Slot, make_divisible};
+use crate::space::{Slot, make_divisible_by};
 use crate::space_definition::{FixedDefinition, InputDefinition, Scaling, StageDefinition};
 use crate::{Candidate, CatalogError, FeatureMap, Op, PlacedOp, SearchSpace, SpaceDefinition};
 
@@ -43,6 +43,7 @@ impl SpaceDefinition {
             let message = format!("{multiplier} is not between 0.01 and 100");
             return Err(CatalogError::field("width_multiplier", message));
         }
+        check_width("width_divisor", self.width_divisor)?;
         check_width("classes", self.classes)?;
         check_candidates("candidates", &self.candidates)?;
         check_candidates("shape_changing", &self.shape_changing)?;
@@ -150,13 +151,17 @@ impl Chain<'_> {
     fn scaled(&self, place: &str, width: u32, scales: Scaling) -> Result<u32, CatalogError> {
         let place = format!("{place}.width");
         check_width(&place, width)?;
-        let multiplier = self.definition.width_multiplier;
+        let SpaceDefinition { width_multiplier: multiplier, width_divisor, .. } = *self.definition;
         let follows = match scales {
             Scaling::Always => true,
             Scaling::UpOnly => multiplier > 1.0,
             Scaling::Never => false,
         };
-        let channels = if follows { make_divisible(f64::from(width) * multiplier) } else { width };
+        let channels = if follows {
+            make_divisible_by(f64::from(width) * multiplier, width_divisor)
+        } else {
+            width
+        };
         check_width(&place, channels)?;
         Ok(channels)
     }
@@ -254,6 +259,11 @@ op = "classifier"
                 "classes = 10",
                 "classes = 10\nwidth_multiplier = nan",
                 "width_multiplier: NaN is not between 0.01 and 100",
+            ),
+            (
+                "classes = 10",
+                "classes = 10\nwidth_divisor = 0",
+                "width_divisor: 0 is not between 1 and 65536",
             ),
             ("channels = 3", "channels = 0", "input.channels: 0 is not between 1 and 65536"),
             (

@@ -21,9 +21,12 @@ pub struct SpaceDefinition {
     pub name: String,
     /// Classes that a `classifier` of the head tells apart.
     pub classes: u32,
-    /// Factor on the widths, rounded as [`make_divisible`](crate::space::make_divisible) does.
+    /// Factor on the widths, rounded as [`make_divisible_by`](crate::space::make_divisible_by) does.
     #[serde(default = "one")]
     pub width_multiplier: f64,
+    /// What those widths are multiples of: `round_nearest` of torchvision's MobileNetV2.
+    #[serde(default = "eight", skip_serializing_if = "is_eight")]
+    pub width_divisor: u32,
     /// Operations that every edge offers, in this order. One that cannot change the shape (`zero`,
     /// `identity`, a pooling, a depthwise convolution) is offered only where it need not.
     pub candidates: Vec<Candidate>,
@@ -207,10 +210,25 @@ impl SpaceDefinition {
     pub fn with_width_multiplier(self, width_multiplier: f64) -> Self {
         Self { width_multiplier, ..self }
     }
+
+    /// The same space with widths that are multiples of something else than 8.
+    pub fn with_width_divisor(self, width_divisor: u32) -> Self {
+        Self { width_divisor, ..self }
+    }
 }
 
 const fn one() -> f64 {
     1.0
+}
+
+const fn eight() -> u32 {
+    8
+}
+
+// By reference, as serde asks.
+#[expect(clippy::trivially_copy_pass_by_ref)]
+const fn is_eight(divisor: &u32) -> bool {
+    *divisor == eight()
 }
 
 const fn one_pixel() -> u32 {
@@ -260,7 +278,7 @@ mod tests {
             (
                 "classes = 1000",
                 "classes = 1000\nclases = 1",
-                "clases: there is no such field; there are: `name`, `classes`, `width_multiplier`, `candidates`, `shortcuts`, `shape_changing`, `input`, `stem`, `stages`, `head`",
+                "clases: there is no such field; there are: `name`, `classes`, `width_multiplier`, `width_divisor`, `candidates`, `shortcuts`, `shape_changing`, `input`, `stem`, `stages`, `head`",
             ),
             ("height = 224\n", "", "input.height: this field is missing"),
             (
