@@ -86,14 +86,19 @@ pub(crate) fn profiled() -> tempfile::TempDir {
     folder
 }
 
-/// The middle of what the space's networks take.
+/// The middle of what the table's networks take.
 pub(crate) fn target(folder: &Path) -> String {
+    let [least, most] = range_ms(folder);
+    format!("{}ms", f64::midpoint(least, most))
+}
+
+/// From what to what the table's networks take.
+pub(crate) fn range_ms(folder: &Path) -> [f64; 2] {
     let table: Value =
         serde_json::from_slice(&fs::read(folder.join("table.json")).unwrap()).unwrap();
     let networks = table["networks"].as_array().unwrap();
     let times = networks.iter().filter_map(|network| network["headline"]["value"].as_f64());
-    let (least, most) = times.fold((f64::MAX, 0.0), |(a, b): (f64, f64), t| (a.min(t), b.max(t)));
-    format!("{}ms", f64::midpoint(least, most))
+    times.fold([f64::MAX, 0.0], |[least, most], time| [least.min(time), most.max(time)])
 }
 
 /// Everything of a search but its target, its folder and its images.
