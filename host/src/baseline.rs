@@ -72,7 +72,7 @@ pub(crate) fn run(args: &BaselineArgs) -> anyhow::Result<ExitCode> {
         let (below, divisor) = (100.0 * (1.0 - share), args.width_divisor / 2);
         output::note(&format!(
             "hint: it is {below:.1} % below the target, as the next width takes longer; \
-             `--width-divisor {divisor}` has widths between"
+             `--width-divisor {divisor}` may come closer"
         ));
     }
     let name = format!("MobileNetV2-style, width {}", width.multiplier);

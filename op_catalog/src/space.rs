@@ -150,9 +150,12 @@ impl SearchSpace {
     }
 }
 
+/// What widths are multiples of, unless something else is said.
+pub(crate) const WIDTH_DIVISOR: u32 = 8;
+
 /// Rounds a width to a multiple of 8.
 pub fn make_divisible(width: f64) -> u32 {
-    make_divisible_by(width, 8)
+    make_divisible_by(width, WIDTH_DIVISOR)
 }
 
 /// Rounds a width to a multiple of a divisor, the nearest one unless that loses more than a tenth.

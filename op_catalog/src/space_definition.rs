@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::field_error::FieldError;
+use crate::space::WIDTH_DIVISOR;
 use crate::{Candidate, CatalogError, Op};
 
 /// What a search space is made of. Plain data, so that a table can carry it; [`Self::build`] checks it
@@ -25,7 +26,7 @@ pub struct SpaceDefinition {
     #[serde(default = "one")]
     pub width_multiplier: f64,
     /// What those widths are multiples of: `round_nearest` of torchvision's MobileNetV2.
-    #[serde(default = "eight", skip_serializing_if = "is_eight")]
+    #[serde(default = "usual_divisor", skip_serializing_if = "is_usual_divisor")]
     pub width_divisor: u32,
     /// Operations that every edge offers, in this order. One that cannot change the shape (`zero`,
     /// `identity`, a pooling, a depthwise convolution) is offered only where it need not.
@@ -221,14 +222,14 @@ const fn one() -> f64 {
     1.0
 }
 
-const fn eight() -> u32 {
-    8
+const fn usual_divisor() -> u32 {
+    WIDTH_DIVISOR
 }
 
 // By reference, as serde asks.
 #[expect(clippy::trivially_copy_pass_by_ref)]
-const fn is_eight(divisor: &u32) -> bool {
-    *divisor == eight()
+const fn is_usual_divisor(divisor: &u32) -> bool {
+    *divisor == WIDTH_DIVISOR
 }
 
 const fn one_pixel() -> u32 {
