@@ -20,6 +20,7 @@ use runs::{
     LatencyTarget, RaceConfig, RaceFolder, RaceResult, RaceSpread, RunFolder, SearchConfig,
     TrainConfig, TrainOptions, images, pictures,
 };
+use serde::Serialize;
 
 use crate::derive::Tried;
 use crate::found_run::FoundRun;
@@ -85,6 +86,14 @@ pub(crate) struct RaceArgs {
     training: TrainOptions,
 }
 
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Printed<'a> {
+    #[serde(flatten)]
+    result: &'a RaceResult,
+    spread: Option<RaceSpread>,
+}
+
 /// The name of a race, or of what is derived, for a target.
 pub(crate) fn name(word: Option<&str>, target: LatencyTarget) -> String {
     word.map_or_else(|| target.to_string(), |word| format!("{word}-{target}"))
@@ -108,7 +117,8 @@ pub(crate) fn run(args: &RaceArgs) -> anyhow::Result<ExitCode> {
     command_line::picture::tell(&pictures::draw_race(&place, &result)?);
     output::note(&format!("`host derive {} --raced` chooses by it", args.run.display()));
     if args.json {
-        output::json(&result)?;
+        let spread = RaceSpread::of(&result.networks);
+        output::json(&Printed { result: &result, spread })?;
     } else {
         output::data(&text(&result))?;
     }

@@ -4,10 +4,12 @@
 //! It says what a race can tell. Where a seed moves a training by more than networks differ by, the best of single
 //! trainings is mostly the luckiest one.
 
+use serde::Serialize;
+
 use crate::Raced;
 
 /// How far longer trainings are from each other, in shares of images.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct RaceSpread {
     /// How many networks were trained for longer.
     pub networks: usize,

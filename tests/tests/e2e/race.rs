@@ -137,10 +137,14 @@ fn the_better_half_of_the_finalists_is_trained_once_more_with_another_seed() {
     };
     let once = run("0");
     assert!(networks(&once).iter().all(|raced| longer(raced).len() == 1), "{once}");
+    assert!(once["spread"].is_null(), "one training each says nothing of seeds: {once}");
     // Three finalists, then the better two, then the best one.
     let often = run("2");
     let trainings: usize = networks(&often).iter().map(|raced| longer(raced).len()).sum();
     assert_eq!(trainings, 6, "{often}");
+    let spread = |field: &str| often["spread"][field].as_f64().unwrap();
+    assert_eq!((spread("networks"), spread("degrees_of_freedom")), (3.0, 3.0), "{often}");
+    assert!(spread("seed_deviation") > 0.0 && spread("network_deviation") >= 0.0, "{often}");
     for raced in networks(&often) {
         for (share, seed) in longer(raced).iter().zip(1..) {
             let suffix = if seed == 1 { String::new() } else { format!("-again-{}", seed - 1) };
