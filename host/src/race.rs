@@ -1,6 +1,6 @@
 //! `host race`: trains several networks of a search by themselves, for a short time, and finds the best of them.
 //!
-//! Weights that all networks share tell them apart badly where candidates change the shape of their maps (docs/results.md),
+//! Weights that all networks share tell them apart badly where candidates change the shape of their maps (docs/results/races.md),
 //! and so a search's logits are where a race begins and not where it ends. It proposes networks within the budget
 //! ([`architecture_search::proposals`]), trains them without the images that the search holds out, is told by those how well they do, and
 //! proposes the next ones by that. The best are trained for longer. `host derive --raced` goes on from there.

@@ -7,7 +7,7 @@ use super::row_ratio::RowRatio;
 
 /// Degrees of freedom of the errors that are expected: Student's, because now and then two measurements
 /// of a row on an unchanged device are several standard errors apart. With three, nine in ten are within
-/// 2.4, and in the benchmark of docs/results.md nine in ten tables' rows are within 4 times the median.
+/// 2.4, and in the benchmark of docs/results/tables.md nine in ten tables' rows are within 4 times the median.
 const DEGREES: u32 = 3;
 
 /// Draws of the distribution of Q.

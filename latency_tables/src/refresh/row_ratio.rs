@@ -9,7 +9,7 @@ use crate::{LatencyTable, RowSource, TableError, TableRow};
 
 /// Error of a row between two jobs that its visits do not show, relative: where its memory happens to
 /// lie, and in what state the machine is. Two tables made in a row differ by 0.4 to 0.7 % in the median and
-/// 1.3 to 2.8 % at the 90th percentile (docs/results.md), as Student's distribution has it with this scale
+/// 1.3 to 2.8 % at the 90th percentile (docs/results/tables.md), as Student's distribution has it with this scale
 /// in each of the two and the sampling besides.
 const BETWEEN_JOBS: f64 = 0.005;
 

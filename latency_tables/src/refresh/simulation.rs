@@ -25,7 +25,7 @@ struct Device {
     degrees: u32,
 }
 
-/// Quiet, usual, and with the tails of the benchmark in docs/results.md (median 0.7 %, 90 % within
+/// Quiet, usual, and with the tails of the benchmark in docs/results/tables.md (median 0.7 %, 90 % within
 /// 2.8 %).
 const DEVICES: [Device; 3] = [
     Device { visit: 0.004, job: 0.002, degrees: 30 },

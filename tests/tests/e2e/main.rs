@@ -1,6 +1,7 @@
 //! Tests that cross crates, in one program.
 //!
 //! - `structure`: the workspace is built as ARCHITECTURE.md says
+//! - `documents`: what the documents link to is there
 //! - `api`: jobs over HTTP: submitting, following, cancelling, forgetting
 //! - `bad_input`: every wrong request gets its documented error, and the agent lives
 //! - `faults`: a runtime that crashes, hangs or refuses costs one item
@@ -20,6 +21,7 @@
 mod api;
 mod bad_input;
 mod chain;
+mod documents;
 mod faults;
 mod fitting;
 mod kills;
