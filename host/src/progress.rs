@@ -1,12 +1,15 @@
 //! Progress is what a person sees while a device measures: a bar on a terminal, lines elsewhere.
 
 use std::io::IsTerminal;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use op_catalog::wire;
 
 use command_line::output;
+
+/// How long lines are apart: a job of seconds has none, and a log is not full of them.
+const BETWEEN_LINES: Duration = Duration::from_secs(10);
 
 /// The display of one job.
 pub(crate) struct Progress {
@@ -16,8 +19,8 @@ pub(crate) struct Progress {
 
 enum Display {
     Bar(ProgressBar),
-    /// A line each time another tenth is done; the last tenth that was told.
-    Lines(u64),
+    /// Lines, and when the last one was told, or the job begun.
+    Lines(Instant),
 }
 
 impl Progress {
@@ -30,7 +33,7 @@ impl Progress {
             bar.enable_steady_tick(Duration::from_millis(500));
             Display::Bar(bar)
         } else {
-            Display::Lines(0)
+            Display::Lines(Instant::now())
         };
         Self { display, rows_before }
     }
@@ -45,13 +48,12 @@ impl Progress {
                 bar.set_position(progress.visits);
                 bar.set_message(text);
             }
-            Display::Lines(told) => {
-                let tenth = (10 * progress.visits).checked_div(all).unwrap_or(0);
-                if tenth > *told {
-                    *told = tenth;
-                    output::note(&format!("{:>3}%  {text}", 10 * tenth));
-                }
+            Display::Lines(told) if told.elapsed() >= BETWEEN_LINES => {
+                *told = Instant::now();
+                let percent = (100 * progress.visits).checked_div(all).unwrap_or(0);
+                output::note(&format!("{percent:>3}%  {text}"));
             }
+            Display::Lines(_) => {}
         }
     }
 

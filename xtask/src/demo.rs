@@ -101,6 +101,8 @@ impl Demo {
             &table,
             "--target",
             &self.target,
+            "--width-divisor",
+            "4",
             "--out",
             &out,
             "--json",
