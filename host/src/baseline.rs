@@ -14,7 +14,7 @@ use runs::LatencyTarget;
 use serde_json::json;
 
 use crate::connection::DeviceArgs;
-use crate::network_measuring::{Asked, OtherDevice, measure};
+use crate::network_measuring::{Asked, OtherDevice, measure_beside};
 use command_line::hint::WithHint;
 use command_line::{output, resolve};
 
@@ -134,8 +134,8 @@ fn widest_within(
             network: width.network.clone(),
             predicted: Milliseconds(budget),
         };
-        let measurement = measure(&args.device, table, &[asked], OtherDevice::Refused)?.remove(0);
-        let measured = measurement.headline.value.0;
+        let measured = measure_beside(budget, &args.device, table, &asked, OtherDevice::Refused)?;
+        let measured = measured.median.0;
         output::note(&format!("width {}: {measured:.3} ms", width.multiplier));
         if measured <= budget {
             best = Some((width.clone(), measured));

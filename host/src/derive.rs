@@ -20,7 +20,7 @@ use serde::Serialize;
 
 use crate::connection::DeviceArgs;
 use crate::found_run::FoundRun;
-use crate::network_measuring::{Asked, OtherDevice, measure};
+use crate::network_measuring::{Asked, OtherDevice, measure_beside};
 use crate::race;
 use crate::report::{self, Column};
 use attempts::Attempts;
@@ -163,7 +163,7 @@ impl<'a> Deriving<'a> {
             predicted_ms: tried.predicted.0,
             standard_error_ms: tried.standard_error.map(|error| error.0),
             measured_ms: tried.measured_ms(),
-            measured_interval_ms: tried.measured.map(|[low, _, high]| [low, high]),
+            measured_interval_ms: tried.measured.map(|measured| [measured.low.0, measured.high.0]),
             tries: count,
             log_probability: tried.choice.log_probability,
             held_out_accuracy: preference.accuracy(&tried.choice),
@@ -183,7 +183,7 @@ impl<'a> Deriving<'a> {
         };
         let mut probe = self.predicted_within(&Preference::Probability, budget)?;
         if let Some(device) = &self.device {
-            let measured_ms = self.measure(device, &mut probe)?;
+            let measured_ms = self.measure(device, &mut probe, budget)?;
             let predicted_ms = probe.predicted.0;
             output::note(&format!(
                 "most probable: predicted {predicted_ms:.3} ms, measured {measured_ms:.3} ms"
@@ -227,7 +227,7 @@ impl<'a> Deriving<'a> {
         for count in 1..=self.args.tries {
             let measured_ms = match probe.and_then(|probe| probe.measured_of(&tried)) {
                 Some(known) => tried.take(known),
-                None => self.measure(device, &mut tried)?,
+                None => self.measure(device, &mut tried, budget)?,
             };
             output::note(&format!(
                 "try {count}: predicted {:.3} ms, measured {measured_ms:.3} ms, budget {budget} ms",
@@ -298,16 +298,16 @@ impl<'a> Deriving<'a> {
         Tried::new(&self.run, choice, worth)
     }
 
-    fn measure(&self, device: &DeviceArgs, tried: &mut Tried) -> anyhow::Result<f64> {
+    /// Measures a network beside its budget; returns the median.
+    fn measure(&self, device: &DeviceArgs, tried: &mut Tried, budget: f64) -> anyhow::Result<f64> {
         let asked = Asked {
             name: "derived".to_owned(),
             network: self.run.space.network(&tried.choice.architecture)?,
             predicted: tried.predicted,
         };
         let other = if self.args.force { OtherDevice::Taken } else { OtherDevice::Refused };
-        let measurement = measure(device, &self.run.table, &[asked], other)?.remove(0);
-        let headline = &measurement.headline;
-        Ok(tried.take([headline.ci_low.0, headline.value.0, headline.ci_high.0]))
+        let measured = measure_beside(budget, device, &self.run.table, &asked, other)?;
+        Ok(tried.take(measured))
     }
 }
 

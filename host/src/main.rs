@@ -17,6 +17,7 @@ mod found_run;
 mod journal;
 mod latency_range;
 mod local_agent;
+mod measured_latency;
 mod network_measuring;
 mod predict;
 mod profile;

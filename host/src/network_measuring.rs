@@ -11,6 +11,7 @@ use op_catalog::{Milliseconds, Network};
 
 use crate::agent_client::{AgentClient, JobEvent};
 use crate::connection::DeviceArgs;
+use crate::measured_latency::MeasuredLatency;
 use crate::profile::{NETWORK_SAMPLES, completed, fresh_label};
 use crate::progress::Progress;
 use crate::wait_for;
@@ -61,6 +62,20 @@ pub(crate) fn measure(
         measurement.with_context(|| format!("`{}` could not be measured: {row:?}", network.name))
     };
     networks.iter().map(measurement).collect()
+}
+
+/// Measures a network beside a budget: as often as it takes to say whether that is met ([`MeasuredLatency::beside`]).
+pub(crate) fn measure_beside(
+    budget_ms: f64,
+    device: &DeviceArgs,
+    table: &LatencyTable,
+    network: &Asked,
+    other: OtherDevice,
+) -> anyhow::Result<MeasuredLatency> {
+    MeasuredLatency::beside(budget_ms, || {
+        let measurement = measure(device, table, std::slice::from_ref(network), other)?.remove(0);
+        Ok(MeasuredLatency::of(&measurement))
+    })
 }
 
 /// Refuses a device that is not the one of the table.

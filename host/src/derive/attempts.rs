@@ -4,6 +4,7 @@ use architecture_search::BudgetChoice;
 use op_catalog::{Architecture, Milliseconds};
 
 use crate::found_run::FoundRun;
+use crate::measured_latency::MeasuredLatency;
 
 /// Standard errors that a prediction has for a margin before anything is measured: 9 of 10 networks are then within
 /// their budget.
@@ -26,7 +27,7 @@ pub(crate) struct Tried {
     pub(super) worth: f64,
     pub(super) predicted: Milliseconds,
     pub(super) standard_error: Option<Milliseconds>,
-    pub(super) measured: Option<[f64; 3]>,
+    pub(super) measured: Option<MeasuredLatency>,
 }
 
 impl Tried {
@@ -53,14 +54,14 @@ impl Tried {
         Self::new(run, choice, worth)
     }
 
-    /// Takes a measurement, the median between the ends of its interval; returns the median.
-    pub(super) fn take(&mut self, measured: [f64; 3]) -> f64 {
+    /// Takes a measurement; returns its median.
+    pub(super) fn take(&mut self, measured: MeasuredLatency) -> f64 {
         self.measured = Some(measured);
-        measured[1]
+        measured.median.0
     }
 
     pub(super) fn measured_ms(&self) -> Option<f64> {
-        self.measured.map(|[_, median, _]| median)
+        self.measured.map(|measured| measured.median.0)
     }
 
     /// By how much it takes longer than predicted.
@@ -69,7 +70,7 @@ impl Tried {
     }
 
     /// What was measured of it, where the other is the same network.
-    pub(super) fn measured_of(&self, other: &Self) -> Option<[f64; 3]> {
+    pub(super) fn measured_of(&self, other: &Self) -> Option<MeasuredLatency> {
         self.measured.filter(|_| self.choice.architecture == other.choice.architecture)
     }
 
@@ -155,7 +156,11 @@ mod tests {
             worth: log_probability,
             predicted: Milliseconds(predicted_ms),
             standard_error: Some(Milliseconds(0.1)),
-            measured: Some([measured_ms; 3]),
+            measured: Some(MeasuredLatency {
+                low: Milliseconds(measured_ms),
+                median: Milliseconds(measured_ms),
+                high: Milliseconds(measured_ms),
+            }),
         }
     }
 
