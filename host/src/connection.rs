@@ -30,6 +30,20 @@ pub(crate) struct DeviceArgs {
     pub(crate) agent_binary: Option<PathBuf>,
 }
 
+/// Which device, for a command that goes without one too.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct OptionalDeviceArgs {
+    /// The device to measure on, `local` for this machine; without one, predictions are all that is known
+    #[arg(long, value_name = "NAME")]
+    device: Option<String>,
+    /// The list of devices [default: ./devices.toml, else the one in the user's config folder]
+    #[arg(long, value_name = "FILE", requires = "device")]
+    devices: Option<PathBuf>,
+    /// The agent's program, for the device `local` [default: the one beside host]
+    #[arg(long, value_name = "FILE", requires = "device")]
+    agent_binary: Option<PathBuf>,
+}
+
 /// A device that can be asked.
 pub(crate) struct Connected {
     /// Its agent.
@@ -54,6 +68,15 @@ impl Connected {
             }
             tokio::time::sleep(LOOK).await;
         }
+    }
+}
+
+impl OptionalDeviceArgs {
+    /// The device, if one was named.
+    pub(crate) fn named(&self) -> Option<DeviceArgs> {
+        let device = self.device.clone()?;
+        let (config, agent_binary) = (self.devices.clone(), self.agent_binary.clone());
+        Some(DeviceArgs { device, config, agent_binary })
     }
 }
 

@@ -18,7 +18,7 @@ use clap::Args;
 use runs::{LatencyTarget, RaceFolder, RunFolder, SearchConfig};
 use serde::Serialize;
 
-use crate::connection::DeviceArgs;
+use crate::connection::{DeviceArgs, OptionalDeviceArgs};
 use crate::found_run::FoundRun;
 use crate::network_measuring::{Asked, OtherDevice, measure_beside};
 use crate::race;
@@ -45,15 +45,8 @@ pub(crate) struct DeriveArgs {
     /// A latency table, also of another device than the search's [default: the run's]
     #[arg(long, value_name = "FILE")]
     table: Option<PathBuf>,
-    /// The device to measure on, `local` for this machine; without one, predictions are all that is said
-    #[arg(long, value_name = "NAME")]
-    device: Option<String>,
-    /// The list of devices [default: ./devices.toml, else the one in the user's config folder]
-    #[arg(long, value_name = "FILE", requires = "device")]
-    devices: Option<PathBuf>,
-    /// The agent's program, for the device `local` [default: the one beside host]
-    #[arg(long, value_name = "FILE", requires = "device")]
-    agent_binary: Option<PathBuf>,
+    #[command(flatten)]
+    device: OptionalDeviceArgs,
     /// Networks that are measured at most, for each budget
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..))]
     tries: u32,
@@ -133,11 +126,7 @@ pub(crate) fn run(args: &DeriveArgs) -> anyhow::Result<ExitCode> {
 impl<'a> Deriving<'a> {
     fn new(args: &'a DeriveArgs, folder: &RunFolder) -> anyhow::Result<Self> {
         let run = FoundRun::read(folder, args.table.as_deref())?;
-        let device = args.device.clone().map(|device| DeviceArgs {
-            device,
-            config: args.devices.clone(),
-            agent_binary: args.agent_binary.clone(),
-        });
+        let device = args.device.named();
         Ok(Self { args, run, device })
     }
 
@@ -267,12 +256,13 @@ impl<'a> Deriving<'a> {
 
     /// Says so where the device is no longer as its table has it: the choice then is one for the device as it is now.
     fn warn_of_surprise(&self, tried: &Tried) {
-        if let (Some(share), Some(device)) = (tried.surprise(), &self.args.device) {
+        if let (Some(share), Some(device)) = (tried.surprise(), &self.device) {
             let (percent, than) =
                 (100.0 * share.abs(), if share > 0.0 { "longer" } else { "less" });
             output::note(&format!(
                 "warning: the network takes {percent:.1} % {than} than predicted, which is not chance; `host profile \
-                 --device {device} --refresh TABLE` says whether the table still holds"
+                 --device {} --refresh TABLE` says whether the table still holds",
+                device.device
             ));
         }
     }

@@ -9,6 +9,7 @@ mod before;
 mod course;
 mod finals;
 mod trainings;
+mod window;
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -22,13 +23,14 @@ use runs::{
 };
 use serde::Serialize;
 
-use crate::derive::Tried;
+use crate::connection::OptionalDeviceArgs;
 use crate::found_run::FoundRun;
 use crate::report::{self, Column};
 use crate::trainer;
 use command_line::hint::WithHint;
 use command_line::output;
 use course::Course;
+use window::Window;
 
 /// How many times as many epochs a finalist is trained for, where nothing else is said.
 const LONGER: u32 = 3;
@@ -48,6 +50,8 @@ pub(crate) struct RaceArgs {
     /// A latency table, also of another device than the search's [default: the run's]
     #[arg(long, value_name = "FILE")]
     table: Option<PathBuf>,
+    #[command(flatten)]
+    device: OptionalDeviceArgs,
     /// Networks that are trained
     #[arg(long, default_value = "32")]
     networks: NonZeroU32,
@@ -109,6 +113,7 @@ pub(crate) fn run(args: &RaceArgs) -> anyhow::Result<ExitCode> {
     let name = name(args.name.as_deref(), config.target);
     let place = RaceFolder::of(&folder, &name)?;
     let taught = before::trials(&folder, &name, &config)?;
+    let config = beside_device(args, &run, &place, config)?;
     begin(args, &place, &config)?;
     let at_once = args.at_once.unwrap_or_else(|| at_once(&config.training));
     let course = Course { config: &config, run: &run, place: &place, taught: &taught, at_once };
@@ -159,7 +164,8 @@ fn resolve(args: &RaceArgs, run: &FoundRun, search: &SearchConfig) -> anyhow::Re
     training.check_images(&dataset)?;
     let config = RaceConfig {
         target,
-        window_ms: window(run, target, args.floor)?,
+        window_ms: window(args, run, target).by_table()?,
+        off: None,
         networks: args.networks,
         round: args.round,
         finalists: args.finalists.unwrap_or(FINALISTS.min(args.networks.get())),
@@ -172,13 +178,25 @@ fn resolve(args: &RaceArgs, run: &FoundRun, search: &SearchConfig) -> anyhow::Re
     Ok(config)
 }
 
-/// Between which predictions networks may turn out to be within the budget and to use it, by how far the table says that it
-/// may be off.
-fn window(run: &FoundRun, target: LatencyTarget, floor: f64) -> anyhow::Result<[f64; 2]> {
-    let budget = target.milliseconds().0;
-    let probe = Tried::most_probable(run, (floor * budget, budget))?;
-    let (least, most) = probe.window_around(budget, probe.margin(), floor);
-    Ok([least, most])
+fn window<'a>(args: &RaceArgs, run: &'a FoundRun, target: LatencyTarget) -> Window<'a> {
+    Window { run, budget_ms: target.milliseconds().0, floor: args.floor }
+}
+
+/// The settings of a race whose networks are chosen after what its device says, if one was named: once, before the race begins.
+fn beside_device(
+    args: &RaceArgs,
+    run: &FoundRun,
+    place: &RaceFolder,
+    config: RaceConfig,
+) -> anyhow::Result<RaceConfig> {
+    let Some(device) = args.device.named() else { return Ok(config) };
+    let window = window(args, run, config.target);
+    let before = if args.restart { None } else { place.config()? };
+    let off = match before.and_then(|before| before.off) {
+        Some(off) => off,
+        None => window.measured_off(&device, config.training.seed)?,
+    };
+    Ok(RaceConfig { window_ms: window.by_device(off), off: Some(off), ..config })
 }
 
 /// Makes the race's folder, or goes on with the race that is in it.

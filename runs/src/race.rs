@@ -27,6 +27,9 @@ pub struct RaceConfig {
     pub target: LatencyTarget,
     /// Between which predictions they are, in milliseconds.
     pub window_ms: [f64; 2],
+    /// By what share of their predictions such networks were measured to take longer, if the device was asked before the race.
+    #[serde(default)]
+    pub off: Option<f64>,
     /// How many.
     pub networks: NonZeroU32,
     /// How many are chosen at a time, after what was seen of those before.

@@ -128,6 +128,38 @@ fn a_race_trains_networks_by_themselves_and_the_best_one_is_derived() {
 }
 
 #[test]
+fn a_race_that_asks_the_device_first_trains_nothing_that_is_above_the_budget() {
+    let folder = searched();
+    let folder = folder.path();
+    // Sums of operations: the mock's whole networks take 8 % longer.
+    let sums = ["--table", "sums.json"];
+    let profile = ["profile", "--device", "local", "--runtime", "mock", "--space", "tiny.toml"];
+    succeed(folder, &[&profile[..], &["--networks", "0", "--out", "sums.json"]].concat());
+    let asking = [&RACE[..], &sums, &["--device", "local", "--name", "asked"]].concat();
+    let said = String::from_utf8(host(folder, &asking).stderr).unwrap();
+    assert!(said.contains("5 networks of"), "{said}");
+    let config = fs::read_to_string(place(folder).join("race.toml")).unwrap();
+    let config: toml::Value = toml::from_str(&config).unwrap();
+    let off = config["off"].as_float().unwrap();
+    assert!((off - 0.08).abs() < 0.01, "{off}");
+    let budget = config["target"].as_str().unwrap().strip_suffix("ms").unwrap();
+    let most = budget.parse::<f64>().unwrap() / (1.0 + off);
+    assert!((config["window_ms"][1].as_float().unwrap() - most).abs() < 1e-9, "{config}");
+
+    // What it was told once it keeps to.
+    let said = String::from_utf8(host(folder, &asking).stderr).unwrap();
+    assert!(said.contains("going on with") && !said.contains("5 networks of"), "{said}");
+    let result = json(folder, &asking);
+    assert!(numbers(&result, "predicted_ms").iter().all(|predicted| *predicted <= most));
+    let said = refusal(folder, &[&RACE[..], &sums, &["--name", "asked"]].concat());
+    assert!(said.contains("other settings"), "{said}");
+
+    let derive = ["derive", "run", "--device", "local", "--raced", "--name", "asked", "--json"];
+    let derived = json(folder, &[&derive[..], &sums].concat());
+    assert_eq!(derived[0]["choices"], networks(&result)[0]["choices"], "{derived}");
+}
+
+#[test]
 fn the_better_half_of_the_finalists_is_trained_once_more_with_another_seed() {
     let folder = searched();
     let folder = folder.path();
