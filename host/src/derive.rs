@@ -4,9 +4,10 @@
 //! probable is chosen, exactly ([`architecture_search::BudgetChoice`]). What it measures on the device says how far
 //! predictions of such networks are off; the choice is repeated with that, until the budget is met and not much is left
 //! of it. With `--compare`, what shared weights say of whole networks is asked too, and with `--raced` what they did when
-//! they were trained by themselves ([`Preference`]).
+//! they were trained by themselves ([`Preference`]); a race's networks are measured in their order ([`Turns`]).
 
 mod attempts;
+mod in_turn;
 mod preference;
 
 use std::num::NonZeroU32;
@@ -26,6 +27,7 @@ use crate::report::{self, Column};
 use attempts::Attempts;
 use command_line::hint::WithHint;
 use command_line::output;
+use in_turn::Turns;
 use preference::Preference;
 
 pub(crate) use attempts::Tried;
@@ -141,6 +143,9 @@ impl<'a> Deriving<'a> {
         };
         let (tried, count) = match &self.device {
             None => (self.predicted_within(&preference, budget)?, 0),
+            Some(device) if matches!(preference, Preference::Race(_)) => {
+                self.raced_within(device, &preference, budget)?
+            }
             Some(device) => self.measured_within(device, &preference, probe.as_ref(), budget)?,
         };
         self.warn_of_surprise(&tried);
@@ -218,10 +223,7 @@ impl<'a> Deriving<'a> {
                 Some(known) => tried.take(known),
                 None => self.measure(device, &mut tried, budget)?,
             };
-            output::note(&format!(
-                "try {count}: predicted {:.3} ms, measured {measured_ms:.3} ms, budget {budget} ms",
-                tried.predicted.0
-            ));
+            tell(count, &tried, budget);
             let is_close = attempts.take(tried, measured_ms);
             let next = self.choose(preference, budget - attempts.off_ms);
             let is_new = |next: &Tried| !attempts.seen.contains(&next.choice.architecture);
@@ -238,6 +240,36 @@ impl<'a> Deriving<'a> {
         let hint =
             "try more networks with --tries, or look with `host verify` how far the table is off";
         Ok((best.hint(hint)?, most))
+    }
+
+    /// The best network of a race that is measured to be within the budget, and how many were measured.
+    fn raced_within(
+        &self,
+        device: &DeviceArgs,
+        preference: &Preference,
+        budget: f64,
+    ) -> anyhow::Result<(Tried, u32)> {
+        let (list, tries) = (preference.list().iter().zip(1_u32..), self.args.tries);
+        let networks = list.map(|(compared, place)| {
+            Tried::new(&self.run, compared.choice.clone(), -f64::from(place))
+        });
+        let networks: Vec<Tried> = networks.collect::<anyhow::Result<_>>()?;
+        let floor_ms = preference.floor(self.args.floor) * budget;
+        let mut count = 0;
+        let taken =
+            Turns { budget_ms: budget, floor_ms, tries }.first_within(networks, |tried| {
+                let measured_ms = self.measure(device, tried, budget)?;
+                count += 1;
+                tell(count, tried, budget);
+                Ok(measured_ms)
+            })?;
+        let taken = taken.with_context(|| match count {
+            0 => format!("no network of the race is predicted to meet {budget} ms"),
+            _ => format!("none of {count} networks of the race met {budget} ms on the device"),
+        });
+        taken.hint(
+            "try more of them with --tries, or race again with --device, which asks the device first",
+        )
     }
 
     /// This choice, or, where it was measured to be above the budget already, one that costs a little less.
@@ -299,6 +331,14 @@ impl<'a> Deriving<'a> {
         let measured = measure_beside(budget, device, &self.run.table, &asked, other)?;
         Ok(tried.take(measured))
     }
+}
+
+/// Says what was measured.
+fn tell(count: u32, tried: &Tried, budget: f64) {
+    let (predicted_ms, measured_ms) = (tried.predicted.0, tried.measured_ms().unwrap_or(f64::NAN));
+    output::note(&format!(
+        "try {count}: predicted {predicted_ms:.3} ms, measured {measured_ms:.3} ms, budget {budget} ms"
+    ));
 }
 
 /// A share as it is typed.

@@ -113,7 +113,8 @@ impl Preference {
         Ok(Self::Race(compared.collect::<anyhow::Result<_>>()?))
     }
 
-    fn list(&self) -> &[Compared] {
+    /// The networks that it ranks, the best one first.
+    pub(super) fn list(&self) -> &[Compared] {
         match self {
             Self::Probability => &[],
             Self::Ranking(list) | Self::Race(list) => list,
