@@ -242,7 +242,7 @@ impl<'a> Deriving<'a> {
         Ok((best.hint(hint)?, most))
     }
 
-    /// The best network of a race that is measured to be within the budget, and how many were measured.
+    /// The best network of a race that is measured to be within the budget, and how many were measured until then.
     fn raced_within(
         &self,
         device: &DeviceArgs,
@@ -268,7 +268,7 @@ impl<'a> Deriving<'a> {
             _ => format!("none of {count} networks of the race met {budget} ms on the device"),
         });
         taken.hint(
-            "try more of them with --tries, or race again with --device, which asks the device first",
+            "try more of them with --tries, or race for this target with --device, which asks the device first",
         )
     }
 

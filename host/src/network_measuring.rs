@@ -50,7 +50,9 @@ pub(crate) fn measure(
         let device = connected.client.device().await?;
         if let Err(error) = same_device(table, &device) {
             if other == OtherDevice::Refused {
-                return Err(error).hint("make a table of this device, or go on with --force");
+                let hint = "make a table of this device; `verify` and `derive` take another one's \
+                            with --force";
+                return Err(error).hint(hint);
             }
             output::note(&format!("warning: {error:#}"));
         }

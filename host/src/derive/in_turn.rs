@@ -22,7 +22,7 @@ pub(super) struct Turns {
 
 impl Turns {
     /// The first of these that is measured to be within the budget and not below the floor, or else the first within the budget, and
-    /// how many were measured.
+    /// how many were measured until then.
     ///
     /// # Errors
     /// Those of a measurement.
