@@ -242,7 +242,7 @@ impl<'a> Deriving<'a> {
         Ok((best.hint(hint)?, most))
     }
 
-    /// The best network of a race that is measured to be within the budget, and how many were measured until then.
+    /// The best network of a race that is measured to be within the budget, and how many were measured.
     fn raced_within(
         &self,
         device: &DeviceArgs,
@@ -267,9 +267,8 @@ impl<'a> Deriving<'a> {
             0 => format!("no network of the race is predicted to meet {budget} ms"),
             _ => format!("none of {count} networks of the race met {budget} ms on the device"),
         });
-        taken.hint(
-            "try more of them with --tries, or race for this target with --device, which asks the device first",
-        )
+        let hint = "try more of them with --tries, or race for this target with --device, which asks the device first";
+        Ok((taken.hint(hint)?, count))
     }
 
     /// This choice, or, where it was measured to be above the budget already, one that costs a little less.

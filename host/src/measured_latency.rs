@@ -47,7 +47,14 @@ impl MeasuredLatency {
             all.push(measure()?);
         }
         all.sort_by(|a, b| a.median.0.total_cmp(&b.median.0));
-        Ok(all[FURTHER / 2])
+        Ok(all[all.len() / 2])
+    }
+
+    /// What was measured without any doubt.
+    #[cfg(test)]
+    pub(crate) fn exactly(milliseconds: f64) -> Self {
+        let latency = Milliseconds(milliseconds);
+        Self { low: latency, median: latency, high: latency }
     }
 
     /// Whether a budget lies between the ends of the interval.
@@ -94,7 +101,7 @@ mod tests {
     fn an_interval_that_ends_at_the_budget_is_within_it_and_a_point_leaves_nothing_open() {
         assert!(!of(9.8, 9.9, 10.0).leaves_open(10.0));
         assert!(of(9.8, 9.9, 10.0 + 1e-9).leaves_open(10.0));
-        assert!(!of(10.0, 10.0, 10.0).leaves_open(10.0));
+        assert!(!MeasuredLatency::exactly(10.0).leaves_open(10.0));
     }
 
     #[test]

@@ -192,8 +192,9 @@ fn beside_device(
     let Some(device) = args.device.named() else { return Ok(config) };
     let window = window(args, run, config.target);
     let before = if args.restart { None } else { place.config()? };
-    let off = match before.and_then(|before| before.off) {
-        Some(off) => off,
+    let off = match before {
+        // One that was begun without asking is another race, and refused as such.
+        Some(before) => before.off.unwrap_or(0.0),
         None => window.measured_off(&device, config.training.seed)?,
     };
     Ok(RaceConfig { window_ms: window.by_device(off), off: Some(off), ..config })

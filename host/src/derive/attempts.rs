@@ -156,11 +156,7 @@ mod tests {
             worth: log_probability,
             predicted: Milliseconds(predicted_ms),
             standard_error: Some(Milliseconds(0.1)),
-            measured: Some(MeasuredLatency {
-                low: Milliseconds(measured_ms),
-                median: Milliseconds(measured_ms),
-                high: Milliseconds(measured_ms),
-            }),
+            measured: Some(MeasuredLatency::exactly(measured_ms)),
         }
     }
 

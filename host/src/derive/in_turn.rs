@@ -21,8 +21,7 @@ pub(super) struct Turns {
 }
 
 impl Turns {
-    /// The first of these that is measured to be within the budget and not below the floor, or else the first within the budget, and
-    /// how many were measured until then.
+    /// The first of these that is measured to be within the budget and not below the floor, or else the first within the budget.
     ///
     /// # Errors
     /// Those of a measurement.
@@ -30,7 +29,7 @@ impl Turns {
         &self,
         mut networks: Vec<Tried>,
         mut measure: impl FnMut(&mut Tried) -> anyhow::Result<f64>,
-    ) -> anyhow::Result<Option<(Tried, u32)>> {
+    ) -> anyhow::Result<Option<Tried>> {
         let mut offs = Vec::new();
         let mut cheap = None;
         for count in 1..=self.tries {
@@ -42,9 +41,9 @@ impl Turns {
                 continue;
             }
             if self.floor_ms <= measured_ms {
-                return Ok(Some((tried, count)));
+                return Ok(Some(tried));
             }
-            cheap = cheap.or(Some((tried, count)));
+            cheap = cheap.or(Some(tried));
         }
         Ok(cheap)
     }
@@ -92,12 +91,9 @@ mod tests {
         let mut asked = Vec::new();
         let taken = turns.first_within(networks(predicted_ms), |tried| {
             asked.push(tried.choice.architecture.choices()[0]);
-            let latency = Milliseconds(tried.predicted.0 + off_ms);
-            Ok(tried.take(MeasuredLatency { low: latency, median: latency, high: latency }))
+            Ok(tried.take(MeasuredLatency::exactly(tried.predicted.0 + off_ms)))
         });
-        let taken = taken.unwrap();
-        assert!(taken.as_ref().is_none_or(|(_, count)| *count == asked.len() as u32));
-        (taken.map(|(tried, _)| tried.choice.architecture.choices()[0]), asked)
+        (taken.unwrap().map(|tried| tried.choice.architecture.choices()[0]), asked)
     }
 
     #[test]
@@ -132,14 +128,7 @@ mod tests {
     fn one_below_the_floor_is_taken_where_none_is_above_it() {
         let turns = Turns { budget_ms: 10.0, floor_ms: 9.7, tries: 6 };
         assert_eq!(taken(&turns, &[9.0, 9.5, 9.8], 0.0), (Some(2), vec![0, 1, 2]));
-        let mut asked = 0;
-        let found = turns.first_within(networks(&[9.0, 9.5]), |tried| {
-            asked += 1;
-            let latency = tried.predicted;
-            Ok(tried.take(MeasuredLatency { low: latency, median: latency, high: latency }))
-        });
-        let (tried, count) = found.unwrap().unwrap();
-        assert_eq!((tried.choice.architecture.choices()[0], count, asked), (0, 1, 2));
+        assert_eq!(taken(&turns, &[9.0, 9.5], 0.0), (Some(0), vec![0, 1]));
     }
 
     #[test]

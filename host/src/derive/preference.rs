@@ -75,6 +75,9 @@ impl Preference {
 
     /// The preferred architecture between a floor and a budget, with what it is worth. Where a race has none, it is its best one
     /// within the budget; where a ranking has none, the most probable one, which is worth less than any that was ranked.
+    ///
+    /// # Errors
+    /// A race without any within the budget: what it has not trained is not its choice.
     pub(super) fn choose(
         &self,
         found: &FoundLogits,
@@ -93,6 +96,10 @@ impl Preference {
         if let Some((compared, place)) = best {
             return Ok((compared.choice.clone(), -f64::from(place)));
         }
+        ensure!(
+            !matches!(self, Self::Race(_)),
+            "no network of the race is predicted to meet {budget:.3} ms"
+        );
         let choice = BudgetChoice::most_probable_between(&found.logits, cost, floor, budget)?;
         let worth = choice.log_probability - ranking.len() as f64;
         Ok((choice, worth))
@@ -182,11 +189,13 @@ mod tests {
         let Preference::Ranking(list) = ranking(&[2, 1]) else { panic!("a ranking") };
         let race = Preference::Race(list);
         for (window, expected) in
-            [((0.0, 3.0), 2), ((0.0, 2.9), 1), ((2.5, 2.9), 1), ((2.5, 3.0), 2), ((0.0, 1.0), 0)]
+            [((0.0, 3.0), 2), ((0.0, 2.9), 1), ((2.5, 2.9), 1), ((2.5, 3.0), 2)]
         {
             let (choice, _) = race.choose(&found, &cost, window).unwrap();
             assert_eq!(choice.architecture.choices(), [expected], "{window:?}");
         }
+        let none = race.choose(&found, &cost, (0.0, 1.0)).unwrap_err();
+        assert!(none.to_string().contains("no network of the race"), "{none}");
         for (preference, asked, expected) in [
             (&race, None, 0.0),
             (&race, Some(0.9), 0.9),

@@ -56,7 +56,8 @@ impl Window<'_> {
         let pairs = asked.iter().zip(&measured);
         let offs =
             pairs.map(|(asked, measured)| measured.headline.value.0 / asked.predicted.0 - 1.0);
-        let offs = ascending(offs.collect());
+        let mut offs: Vec<f64> = offs.collect();
+        offs.sort_by(f64::total_cmp);
         let off = all_but_few(&offs).context("no network was measured")?;
         let [least, most] = self.by_device(off);
         output::note(&format!(
@@ -80,11 +81,6 @@ impl Window<'_> {
     }
 }
 
-fn ascending(mut numbers: Vec<f64>) -> Vec<f64> {
-    numbers.sort_by(f64::total_cmp);
-    numbers
-}
-
 /// What all but a few of these are at most.
 fn all_but_few(ascending: &[f64]) -> Option<f64> {
     let few = BEYOND.min(ascending.len().checked_sub(1)?);
@@ -98,12 +94,12 @@ mod tests {
     #[test]
     fn one_disturbed_probe_moves_no_window() {
         for (offs, expected) in [
-            (vec![0.1, 0.3, 0.2, 0.15, 9.0], Some(0.3)),
-            (vec![-0.2, -0.1, -0.3], Some(-0.2)),
-            (vec![0.2], Some(0.2)),
-            (vec![], None),
+            (&[0.1, 0.15, 0.2, 0.3, 9.0][..], Some(0.3)),
+            (&[-0.3, -0.2, -0.1], Some(-0.2)),
+            (&[0.2], Some(0.2)),
+            (&[], None),
         ] {
-            assert_eq!(all_but_few(&ascending(offs.clone())), expected, "{offs:?}");
+            assert_eq!(all_but_few(offs), expected, "{offs:?}");
         }
     }
 }

@@ -157,6 +157,9 @@ fn a_race_that_asks_the_device_first_trains_nothing_that_is_above_the_budget() {
     let derive = ["derive", "run", "--device", "local", "--raced", "--name", "asked", "--json"];
     let derived = json(folder, &[&derive[..], &sums].concat());
     assert_eq!(derived[0]["choices"], networks(&result)[0]["choices"], "{derived}");
+    assert_eq!(derived[0]["tries"], 1, "{derived}");
+    let of_derived = |field: &str| derived[0][field].as_f64().unwrap();
+    assert!(of_derived("measured_ms") <= of_derived("target_ms"), "{derived}");
 }
 
 #[test]
