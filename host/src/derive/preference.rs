@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::num::NonZeroU32;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use architecture_search::{BudgetChoice, LinearCost, shortlist};
 use op_catalog::Architecture;
 use rand::SeedableRng;
@@ -96,10 +96,10 @@ impl Preference {
         if let Some((compared, place)) = best {
             return Ok((compared.choice.clone(), -f64::from(place)));
         }
-        ensure!(
-            !matches!(self, Self::Race(_)),
-            "no network of the race is predicted to meet {budget:.3} ms"
-        );
+        if matches!(self, Self::Race(_)) {
+            let none = anyhow!("no network of the race is predicted to meet {budget:.3} ms");
+            return Err(none).hint("race for this target, or take another race with --race");
+        }
         let choice = BudgetChoice::most_probable_between(&found.logits, cost, floor, budget)?;
         let worth = choice.log_probability - ranking.len() as f64;
         Ok((choice, worth))
@@ -195,7 +195,7 @@ mod tests {
             assert_eq!(choice.architecture.choices(), [expected], "{window:?}");
         }
         let none = race.choose(&found, &cost, (0.0, 1.0)).unwrap_err();
-        assert!(none.to_string().contains("no network of the race"), "{none}");
+        assert!(format!("{none:#}").contains("no network of the race"), "{none:#}");
         for (preference, asked, expected) in [
             (&race, None, 0.0),
             (&race, Some(0.9), 0.9),
