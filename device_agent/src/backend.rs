@@ -33,11 +33,19 @@ pub trait Backend {
 
 /// A network that is ready to run.
 pub trait Runnable {
-    /// Runs it once on its inputs.
+    /// Runs it once on its inputs. A runtime that works beside the program may be at it when this returns.
     ///
     /// # Errors
     /// What the runtime says.
     fn run(&mut self) -> anyhow::Result<()>;
+
+    /// Waits until all runs are done.
+    ///
+    /// # Errors
+    /// What the runtime says.
+    fn finish(&mut self) -> anyhow::Result<()> {
+        Ok(())
+    }
 
     /// Runs it once and gives the numbers of its output in row-major order, `[batch, channels, height,
     /// width]`: all runtimes give the same for the same setting.
@@ -51,19 +59,30 @@ pub trait Runnable {
 pub struct Bench {
     pub(crate) backend: Box<dyn Backend>,
     pub(crate) clock: Box<dyn Clock>,
-    /// Time of the canary in nanoseconds.
-    pub(crate) canary: fn() -> u64,
+    /// Runs the canary and gives its time in nanoseconds.
+    pub(crate) canary: Box<dyn Fn() -> anyhow::Result<u64>>,
 }
 
 impl Bench {
-    /// A backend that takes real time.
+    /// A backend that takes real time on the cores of this process.
     pub fn real(backend: impl Backend + 'static) -> Self {
-        Self { backend: Box::new(backend), clock: Box::new(SystemClock), canary: canary::run }
+        let canary = Box::new(|| Ok(canary::run()));
+        Self { backend: Box::new(backend), clock: Box::new(SystemClock), canary }
+    }
+
+    /// A backend that takes real time elsewhere than on a core. Its canary is a fixed piece of work there, which has
+    /// been done when it returns.
+    pub fn elsewhere(
+        backend: impl Backend + 'static,
+        work: impl Fn() -> anyhow::Result<()> + 'static,
+    ) -> Self {
+        let canary = Box::new(move || canary::wall_time(&work));
+        Self { backend: Box::new(backend), clock: Box::new(SystemClock), canary }
     }
 
     /// A backend that lets a clock of its own pass.
     fn virtual_time(backend: impl Backend + 'static, clock: VirtualClock) -> Self {
-        Self { backend: Box::new(backend), clock: Box::new(clock), canary: || 0 }
+        Self { backend: Box::new(backend), clock: Box::new(clock), canary: Box::new(|| Ok(0)) }
     }
 
     /// The backend.

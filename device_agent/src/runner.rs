@@ -181,6 +181,7 @@ impl<'a, O: Observer> Runner<'a, O> {
                 Ok(Reply::Canary { nanoseconds, frequency_mhz }) => {
                     break (nanoseconds, frequency_mhz);
                 }
+                Ok(Reply::Refused(message)) => bail!("the canary: {message}"),
                 Ok(other) => bail!(confused(&other)),
                 Err(lost) if attempts >= CANARY_ATTEMPTS => bail!(lost),
                 Err(lost) => tracing::warn!("canary: {lost}; trying again"),

@@ -56,7 +56,7 @@ pub(crate) enum Reply {
     },
     /// To [`Command::Visit`].
     Visit(Visit),
-    /// The runtime refused the item.
+    /// The runtime refused the item, or the canary.
     Refused(String),
 }
 
@@ -85,9 +85,12 @@ pub(crate) fn obey(
 
 fn carry_out(command: Command, bench: &Bench, orders: &Orders) -> Reply {
     match command {
-        Command::Canary => Reply::Canary {
-            nanoseconds: (bench.canary)(),
-            frequency_mhz: orders.cores.first().and_then(|core| frequency_mhz(*core)),
+        Command::Canary => match (bench.canary)() {
+            Ok(nanoseconds) => Reply::Canary {
+                nanoseconds,
+                frequency_mhz: orders.cores.first().and_then(|core| frequency_mhz(*core)),
+            },
+            Err(error) => Reply::Refused(format!("{error:#}")),
         },
         Command::Visit(blocks) => {
             let setting = Setting {

@@ -5,7 +5,7 @@ use anyhow::Context;
 use latency_tables::{LatencyTable, NetworkRow, RowStatistic};
 use op_catalog::wire::{
     DeviceInfo, Item, JobRequest, Measurement, MeasuringProtocol, PROTOCOL_VERSION, Row,
-    VisitStatistic,
+    Synchronisation, VisitStatistic,
 };
 use op_catalog::{Milliseconds, Network};
 
@@ -149,6 +149,8 @@ fn for_networks(
     MeasuringProtocol {
         visit_samples,
         visit_statistic,
+        // Who asks a network for its answer waits for it.
+        synchronisation: Synchronisation::EachRun,
         max_time: Milliseconds(protocol.max_time.0.max(needed).min(3_600_000.0)),
         ..protocol.clone()
     }

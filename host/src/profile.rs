@@ -258,7 +258,9 @@ fn share(text: &str) -> anyhow::Result<f64> {
         .parse::<f64>()
         .with_context(|| format!("`{text}` is not a percentage such as 1%"))?
         * unit;
-    ensure!(share > 0.0 && share <= 1.0, "`{text}` is not between 0 and 100%");
+    let forgot_unit = share > 1.0 && !text.ends_with('%');
+    let meant = if forgot_unit { format!(": is it `{text}%`?") } else { String::new() };
+    ensure!(share > 0.0 && share <= 1.0, "`{text}` is not between 0 and 100%{meant}");
     Ok(share)
 }
 
@@ -320,5 +322,7 @@ mod tests {
         for text in ["", "one", "0%", "-1%", "101%", "nan"] {
             assert!(share(text).is_err(), "{text}");
         }
+        let error = share("3").unwrap_err();
+        assert_eq!(error.to_string(), "`3` is not between 0 and 100%: is it `3%`?");
     }
 }

@@ -38,7 +38,7 @@ pub use allocations::Allocations;
 pub use autocast::Bf16Autocast;
 pub use call::ShimError;
 pub use convolution::{BatchNorm, MapWithMoments, Running, depthwise, has_fast_kernels, pointwise};
-pub use cuda::{compute_exactly, has_gpu, open_cuda};
+pub use cuda::{compute_exactly, gpu_models, has_gpu, open_cuda};
 pub use frozen::{Frozen, TraceError};
 pub use inner_product::inner_product;
 pub use library::{cpu_capability, libtorch_version};

@@ -1,5 +1,5 @@
-//! The canary is a fixed piece of work whose time shows how fast the core is right now. Only its
-//! changes mean something.
+//! The canary is a fixed piece of work whose time shows how fast the core, or what else measures, is right now.
+//! Only its changes mean something.
 
 use std::collections::VecDeque;
 use std::hint::black_box;
@@ -29,6 +29,21 @@ pub(crate) fn run() -> u64 {
         thread_cpu.unwrap_or(stop.wall_ns - start.wall_ns) as f64
     });
     median(times) as u64
+}
+
+/// Does a piece of work that is not a core's, and returns the median of its wall times in nanoseconds.
+///
+/// # Errors
+/// What the work says.
+pub(crate) fn wall_time(work: &impl Fn() -> anyhow::Result<()>) -> anyhow::Result<u64> {
+    let times: Vec<f64> = (0..RUNS)
+        .map(|_| {
+            let start = SystemClock.start();
+            work()?;
+            Ok((SystemClock.stop().wall_ns - start.wall_ns) as f64)
+        })
+        .collect::<anyhow::Result<_>>()?;
+    Ok(median(times) as u64)
 }
 
 /// Chains of integer steps that keep the core's units busy, so that whoever shares these units shows.
@@ -94,5 +109,16 @@ mod tests {
     #[test]
     fn the_kernel_takes_time_on_a_real_clock() {
         assert!(run() > 0);
+    }
+
+    #[test]
+    fn work_elsewhere_is_timed_by_the_wall_clock_and_its_failure_is_told() {
+        let nap = || {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+            Ok(())
+        };
+        assert!(wall_time(&nap).unwrap() >= 2_000_000);
+        let error = wall_time(&|| anyhow::bail!("the GPU fell off the bus")).unwrap_err();
+        assert_eq!(error.to_string(), "the GPU fell off the bus");
     }
 }

@@ -1,7 +1,7 @@
 //! A visit is one fresh instantiation of an item: prepared, warmed up, sampled.
 
 use op_catalog::Network;
-use op_catalog::wire::MeasuringProtocol;
+use op_catalog::wire::{MeasuringProtocol, Synchronisation};
 use serde::{Deserialize, Serialize};
 
 use crate::backend::{Bench, Runnable, Setting};
@@ -40,8 +40,8 @@ impl Visit {
         let mut run = bench.backend.prepare(network, setting)?;
         let preparation_ns = clock.stop().wall_ns - before.wall_ns;
         let (first_run_ns, run_ns) = warm_up(clock, run.as_mut(), protocol)?;
-        let runs_per_sample =
-            runs_per_sample(timer_cost_ns(clock), run_ns, protocol.max_timer_share);
+        let cost_ns = timer_cost_ns(clock, run.as_mut(), protocol.synchronisation)?;
+        let runs_per_sample = runs_per_sample(cost_ns, run_ns, protocol.max_timer_share);
         let mut visit = Self {
             preparation_ns,
             first_run_ns,
@@ -76,8 +76,11 @@ impl Visit {
         let mut sampled_ns = 0;
         while sampled_ns < visit_ns || self.wall_ns.len() < protocol.visit_samples as usize {
             let start = clock.start();
-            for _ in 0..self.runs_per_sample {
+            for left in (0..self.runs_per_sample).rev() {
                 run.run()?;
+                if left == 0 || protocol.synchronisation == Synchronisation::EachRun {
+                    run.finish()?;
+                }
             }
             let stop = clock.stop();
             sampled_ns += stop.wall_ns - start.wall_ns;
@@ -111,6 +114,7 @@ fn warm_up(
     while runs < protocol.warm_up_runs || total_ns < warm_up_ns {
         let start = clock.start();
         run.run()?;
+        run.finish()?;
         let took = clock.stop().wall_ns - start.wall_ns;
         if runs == 0 {
             first_ns = took;
@@ -123,20 +127,26 @@ fn warm_up(
     Ok((first_ns, fastest_ns.max(1)))
 }
 
-/// What two readings around nothing see, in nanoseconds of the clock that sees more: the median of many.
-fn timer_cost_ns(clock: &dyn Clock) -> u64 {
-    let mut costs: Vec<u64> = (0..101)
-        .map(|_| {
-            let (start, stop) = (clock.start(), clock.stop());
-            let thread_cpu = stop
-                .thread_cpu_ns
-                .zip(start.thread_cpu_ns)
-                .map_or(0, |(after, before)| after - before);
-            thread_cpu.max(stop.wall_ns - start.wall_ns)
-        })
-        .collect();
+/// What two readings see around a sample without runs, in nanoseconds of the clock that sees more: the median of
+/// many. Where a sample waits once, for nothing here, that is part of it.
+fn timer_cost_ns(
+    clock: &dyn Clock,
+    run: &mut dyn Runnable,
+    synchronisation: Synchronisation,
+) -> anyhow::Result<u64> {
+    let mut costs = Vec::with_capacity(101);
+    for _ in 0..101 {
+        let start = clock.start();
+        if synchronisation == Synchronisation::EachSample {
+            run.finish()?;
+        }
+        let stop = clock.stop();
+        let thread_cpu =
+            stop.thread_cpu_ns.zip(start.thread_cpu_ns).map_or(0, |(after, before)| after - before);
+        costs.push(thread_cpu.max(stop.wall_ns - start.wall_ns));
+    }
     costs.sort_unstable();
-    costs[50]
+    Ok(costs[50])
 }
 
 /// Runs per sample, so that reading the clocks takes at most the share `max_share` of a sample.
@@ -150,7 +160,71 @@ mod tests {
     use op_catalog::wire::Runtime;
 
     use super::*;
-    use crate::backend::{OFFERS, bench};
+    use crate::backend::{Backend, OFFERS, bench};
+    use crate::clock::VirtualClock;
+
+    /// What a start of a run, a wait and the run itself take, in nanoseconds.
+    const START_NS: u64 = 10_000;
+    const WAIT_NS: u64 = 5_000;
+    const WORK_NS: u64 = 40_000;
+
+    /// A GPU: it is at work while the program goes on.
+    #[derive(Clone)]
+    struct Beside {
+        clock: VirtualClock,
+        done_at_ns: u64,
+    }
+
+    impl Backend for Beside {
+        fn prepare(&self, _: &Network, _: Setting) -> anyhow::Result<Box<dyn Runnable>> {
+            Ok(Box::new(self.clone()))
+        }
+    }
+
+    impl Runnable for Beside {
+        fn run(&mut self) -> anyhow::Result<()> {
+            self.clock.advance(START_NS);
+            self.done_at_ns = self.clock.start().wall_ns.max(self.done_at_ns) + WORK_NS;
+            Ok(())
+        }
+
+        fn finish(&mut self) -> anyhow::Result<()> {
+            self.clock.advance(WAIT_NS);
+            self.clock.advance(self.done_at_ns.saturating_sub(self.clock.start().wall_ns));
+            Ok(())
+        }
+
+        fn output(&mut self) -> anyhow::Result<Vec<f32>> {
+            Ok(Vec::new())
+        }
+    }
+
+    fn visit_beside(synchronisation: Synchronisation) -> Visit {
+        let clock = VirtualClock::default();
+        let bench = Bench {
+            backend: Box::new(Beside { clock: clock.clone(), done_at_ns: 0 }),
+            clock: Box::new(clock),
+            canary: Box::new(|| Ok(0)),
+        };
+        let network =
+            Network::new(vec!["conv-k3-in32x32x3-out32x32x16-s1".parse().unwrap()]).unwrap();
+        let protocol = MeasuringProtocol { synchronisation, ..MeasuringProtocol::standard() };
+        let setting = Setting { threads: 1, batch: 1, weight_seed: 1 };
+        Visit::make(&bench, &network, setting, &protocol).unwrap()
+    }
+
+    #[test]
+    fn a_runtime_beside_the_program_is_waited_for_after_each_run_or_once_in_a_long_sample() {
+        let each_run = visit_beside(Synchronisation::EachRun);
+        assert_eq!(each_run.runs_per_sample, 1);
+        assert!(each_run.wall_ns.iter().all(|wall_ns| *wall_ns == START_NS + WORK_NS));
+
+        let each_sample = visit_beside(Synchronisation::EachSample);
+        // A thousand times the wait, in runs that were waited for. All starts but the first one are hidden.
+        let runs = 1000 * WAIT_NS / (START_NS + WORK_NS);
+        assert_eq!(u64::from(each_sample.runs_per_sample), runs);
+        assert!(each_sample.wall_ns.iter().all(|wall_ns| *wall_ns == START_NS + runs * WORK_NS));
+    }
 
     #[test]
     fn short_operations_run_several_times_per_sample_until_the_timer_is_negligible() {

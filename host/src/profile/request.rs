@@ -2,7 +2,8 @@
 //! whole networks of it.
 
 use op_catalog::wire::{
-    Item, JobRequest, MeasuringProtocol, PROTOCOL_VERSION, Precision, VisitStatistic,
+    Item, JobRequest, MeasuringProtocol, PROTOCOL_VERSION, Precision, Runtime, Synchronisation,
+    VisitStatistic,
 };
 use op_catalog::{Milliseconds, PlacedOp, SearchSpace};
 
@@ -16,9 +17,21 @@ pub(crate) fn operations(args: &ProfileArgs, space: &SearchSpace) -> JobRequest 
     let protocol = MeasuringProtocol {
         shuffle_seed: args.seed,
         target_relative_error: args.target_error,
+        synchronisation: of_operations(args.runtime.into()),
         ..MeasuringProtocol::standard()
     };
     request(args, protocol, space.placed_ops().into_iter().map(item).collect())
+}
+
+/// Operations that a GPU runs are prepared by the program while others are at work, as in the networks that they are
+/// to be added up to. Said only where it matters, because older agents do not know it.
+fn of_operations(runtime: Runtime) -> Synchronisation {
+    match runtime {
+        Runtime::TorchCuda => Synchronisation::EachSample,
+        Runtime::Tract | Runtime::Torch | Runtime::TorchEager | Runtime::Mock => {
+            Synchronisation::EachRun
+        }
+    }
 }
 
 /// Visits of a whole network, each with a fresh instantiation.
@@ -72,5 +85,39 @@ fn request(args: &ProfileArgs, protocol: MeasuringProtocol, items: Vec<Item>) ->
         core: args.core,
         protocol,
         items,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use op_catalog::SpaceDefinition;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: ProfileArgs,
+    }
+
+    #[test]
+    fn a_gpus_operations_are_waited_for_once_a_sample_and_networks_and_other_runtimes_each_run() {
+        let space = SpaceDefinition::built_in("proxyless-small").unwrap().build().unwrap();
+        for (runtime, of_operations) in [
+            ("torch_cuda", Synchronisation::EachSample),
+            ("torch", Synchronisation::EachRun),
+            ("tract", Synchronisation::EachRun),
+        ] {
+            let said = ["profile", "--device", "local", "--runtime", runtime];
+            let args = Command::parse_from(said).args;
+            let asked = operations(&args, &space).protocol;
+            assert_eq!(asked.synchronisation, of_operations, "{runtime}");
+            // Agents of before refuse what they do not know.
+            let written = serde_json::to_string(&asked).unwrap();
+            assert_eq!(written.contains("synchronisation"), runtime == "torch_cuda", "{runtime}");
+            let networks = networks(&args, &space, &[]).unwrap().protocol;
+            assert_eq!(networks.synchronisation, Synchronisation::EachRun, "{runtime}");
+        }
     }
 }

@@ -14,7 +14,7 @@ pub mod status;
 pub use device::{DeviceInfo, LiveState, RuntimeInfo};
 pub use job::{Item, Job, JobId, JobRequest, Precision, Runtime};
 pub use problem::{Problem, ProblemCode};
-pub use protocol::{HeadlineChoice, MeasuringProtocol, VisitStatistic};
+pub use protocol::{HeadlineChoice, MeasuringProtocol, Synchronisation, VisitStatistic};
 pub use row::{Condition, Flag, Measurement, Outcome, Row};
 pub use status::{JobOutcome, JobState, JobStatus, Progress};
 

@@ -58,6 +58,9 @@ pub struct MeasuringProtocol {
     /// Which statistic of its samples a visit gives to the headline.
     #[serde(default)]
     pub visit_statistic: VisitStatistic,
+    /// When a runtime that works beside the program, as a GPU does, is waited for.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub synchronisation: Synchronisation,
     /// A visit around which the canary is slower than usual by more than this share is repeated ...
     #[schema(minimum = 0.001, maximum = 10.0)]
     pub max_drift: f64,
@@ -93,6 +96,19 @@ pub enum VisitStatistic {
     Fastest,
 }
 
+/// When a sample waits for a runtime that works beside the program, as a GPU does. Other runtimes are done when a
+/// run returns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Synchronisation {
+    /// After each run, as who asks a network for its answer waits.
+    #[default]
+    EachRun,
+    /// After the last run of a sample. The start of a run is prepared while the one before it is at work, as the
+    /// operations of a network are: what an operation adds to a network.
+    EachSample,
+}
+
 impl MeasuringProtocol {
     /// The protocol that `host profile` uses where nothing else is said. docs/measuring.md gives the
     /// reason for each number.
@@ -112,6 +128,7 @@ impl MeasuringProtocol {
             max_timer_share: 0.001,
             headline: HeadlineChoice::Auto,
             visit_statistic: VisitStatistic::Median,
+            synchronisation: Synchronisation::EachRun,
             max_drift: 0.02,
             round_repeats: 3,
             watchdog: Milliseconds(60_000.0),
@@ -146,4 +163,9 @@ impl MeasuringProtocol {
         within("round_repeats", self.round_repeats.into(), 0.0, 10.0)?;
         within("watchdog", self.watchdog.0, 100.0, 3_600_000.0)
     }
+}
+
+/// Whether it is what is assumed where nothing is written, and so need not be: older agents read the request then.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

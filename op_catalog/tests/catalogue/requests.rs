@@ -2,7 +2,7 @@
 
 use op_catalog::wire::{
     HeadlineChoice, Item, Job, JobRequest, MeasuringProtocol, Precision, Problem, ProblemCode,
-    Runtime, VisitStatistic,
+    Runtime, Synchronisation, VisitStatistic,
 };
 use op_catalog::{Milliseconds, SpaceDefinition};
 use proptest::prelude::*;
@@ -218,8 +218,11 @@ fn any_protocol() -> impl Strategy<Value = MeasuringProtocol> {
         Just(HeadlineChoice::ThreadCpu)
     ];
     let visit_statistic = prop_oneof![Just(VisitStatistic::Median), Just(VisitStatistic::Fastest)];
+    let synchronisation =
+        prop_oneof![Just(Synchronisation::EachRun), Just(Synchronisation::EachSample)];
+    let choices = (headline, visit_statistic, synchronisation);
     let numbers = (any::<u64>(), 0.0..1e4, 1_u32..1000, 1e-6..1.0, 0.5..0.9999);
-    (numbers, headline, visit_statistic).prop_map(|(numbers, headline, visit_statistic)| {
+    (numbers, choices).prop_map(|(numbers, (headline, visit_statistic, synchronisation))| {
         let (seed, time, count, share, confidence) = numbers;
         MeasuringProtocol {
             shuffle_seed: seed,
@@ -232,6 +235,7 @@ fn any_protocol() -> impl Strategy<Value = MeasuringProtocol> {
             confidence,
             headline,
             visit_statistic,
+            synchronisation,
             ..MeasuringProtocol::standard()
         }
     })

@@ -8,10 +8,10 @@ use op_catalog::weights::random_images;
 use op_catalog::wire::{Precision, Runtime, RuntimeInfo};
 use op_catalog::{FeatureMap, Network, Weights};
 use tch::nn::VarStore;
-use tch::{Cuda, Device, Tensor};
+use tch::{Cuda, Device, Kind, Tensor};
 use torch_layers::{Layers, Mode};
 use torch_shim::{
-    FreedMemory, Frozen, channels_last, compute_exactly, cpu_capability, has_gpu,
+    FreedMemory, Frozen, channels_last, compute_exactly, cpu_capability, gpu_models, has_gpu,
     keep_freed_memory, libtorch_version,
 };
 
@@ -34,13 +34,21 @@ pub(crate) const EAGER: Offer = Offer {
 /// libtorch on the first GPU, operation by operation.
 pub(crate) const CUDA: Offer = Offer {
     runtime: Runtime::TorchCuda,
-    info: |core_count| has_gpu().then(|| info(Runtime::TorchCuda, core_count, "CUDA".to_owned())),
+    info: |core_count| has_gpu().then(|| on_the_gpu(core_count)),
     bench: |threads, _item_seed| {
         ensure!(has_gpu(), "there is no GPU that libtorch can use");
         compute_exactly()?;
-        bench(Execution::OnGpu, threads)
+        prepare_libtorch(threads)?;
+        Ok(Bench::elsewhere(Torch { execution: Execution::OnGpu }, || canary(Device::Cuda(0))))
     },
 };
+
+/// How many additions of a few numbers the canary has: about a third of a millisecond, in which a GPU waits for the
+/// core that starts them.
+const CANARY_STARTS: usize = 60;
+/// Side of the canary's matrix, and how often it is multiplied: about as long on a current GPU, which a core waits for.
+const CANARY_SIDE: i64 = 1024;
+const CANARY_PRODUCTS: usize = 5;
 
 /// How a module is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +78,12 @@ fn on_the_cpu(runtime: Runtime, core_count: u32) -> RuntimeInfo {
     info(runtime, core_count, cpu_capability())
 }
 
+fn on_the_gpu(core_count: u32) -> RuntimeInfo {
+    let mut info = info(Runtime::TorchCuda, core_count, "CUDA".to_owned());
+    info.features.extend(gpu_models());
+    info
+}
+
 fn info(runtime: Runtime, core_count: u32, kernels: String) -> RuntimeInfo {
     let mut features = vec![kernels];
     // It is the same for the agent, which says so, and for its measuring children.
@@ -86,13 +100,42 @@ fn info(runtime: Runtime, core_count: u32, kernels: String) -> RuntimeInfo {
 }
 
 fn bench(execution: Execution, threads: u32) -> anyhow::Result<Bench> {
+    prepare_libtorch(threads)?;
+    Ok(Bench::real(Torch { execution }))
+}
+
+fn prepare_libtorch(threads: u32) -> anyhow::Result<()> {
     let threads = i32::try_from(threads).context("the number of threads")?;
     // Nothing runs beside each other in a chain of operations. libtorch takes this once in a process.
     SINGLE_FILE.call_once(|| tch::set_num_interop_threads(1));
     tch::set_num_threads(threads);
     // Where the system cannot, its page faults are part of what is measured.
     let _ = keep_freed_memory();
-    Ok(Bench::real(Torch { execution }))
+    Ok(())
+}
+
+/// Work that shows how fast a GPU is and the core that feeds it, either of which decides how long an operation takes.
+fn canary(device: Device) -> anyhow::Result<()> {
+    let mut few = Tensor::f_zeros([CANARY_SIDE], (Kind::Float, device))?;
+    for _ in 0..CANARY_STARTS {
+        few = few.f_add_scalar(1.0)?;
+    }
+    wait_for(device);
+    // Its products with itself are itself.
+    let matrix = Tensor::f_full([CANARY_SIDE; 2], 1.0 / CANARY_SIDE as f64, (Kind::Float, device))?;
+    let mut product = matrix.shallow_clone();
+    for _ in 0..CANARY_PRODUCTS {
+        product = product.f_mm(&matrix)?;
+    }
+    wait_for(device);
+    Ok(())
+}
+
+/// Waits until a device has done what it was given. A GPU works while the program goes on.
+fn wait_for(device: Device) {
+    if let Device::Cuda(index) = device {
+        Cuda::synchronize(index.cast_signed() as i64);
+    }
 }
 
 impl Backend for Torch {
@@ -127,18 +170,18 @@ fn images(map: FeatureMap, setting: Setting, device: Device) -> anyhow::Result<T
 
 impl Eager {
     fn forward(&self) -> anyhow::Result<Tensor> {
-        let output = self.layers.forward_all(&self.inputs, Mode::Evaluate)?;
-        if let Device::Cuda(index) = self.device {
-            // A GPU works while the program goes on: what is timed must be waited for.
-            Cuda::synchronize(index.cast_signed() as i64);
-        }
-        Ok(output)
+        Ok(self.layers.forward_all(&self.inputs, Mode::Evaluate)?)
     }
 }
 
 impl Runnable for Eager {
     fn run(&mut self) -> anyhow::Result<()> {
         let _ = std::hint::black_box(self.forward()?);
+        Ok(())
+    }
+
+    fn finish(&mut self) -> anyhow::Result<()> {
+        wait_for(self.device);
         Ok(())
     }
 
@@ -161,4 +204,14 @@ impl Runnable for FrozenRun {
 fn numbers(output: &Tensor) -> anyhow::Result<Vec<f32>> {
     let flat = output.f_to_device(Device::Cpu)?.f_contiguous()?.f_flatten(0, -1)?;
     Ok(Vec::try_from(flat)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_canary_runs_on_the_first_gpu_or_where_there_is_none_on_the_cpu() {
+        canary(if has_gpu() { Device::Cuda(0) } else { Device::Cpu }).unwrap();
+    }
 }
