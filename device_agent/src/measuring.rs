@@ -3,5 +3,6 @@
 
 pub(crate) mod assessment;
 pub(crate) mod canary;
+pub(crate) mod outlook;
 pub(crate) mod statistics;
 pub(crate) mod visit;

@@ -8,12 +8,15 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use crate::measuring::assessment::{HeadlineRule, JudgedVisit, is_finished, measurement};
+use crate::measuring::outlook::visits_to_come;
 
 /// The items of a job with what is known of each.
 pub(crate) struct Schedule {
     request: JobRequest,
     rule: HeadlineRule,
     visits: Vec<Vec<JudgedVisit>>,
+    /// Visits that each item will still need.
+    to_come: Vec<u64>,
     has_row: Vec<bool>,
     rounds: u32,
 }
@@ -22,10 +25,12 @@ impl Schedule {
     /// A schedule with nothing done yet.
     pub(crate) fn new(request: JobRequest, rule: HeadlineRule) -> Self {
         let count = request.items.len();
+        let to_come = vec![u64::from(request.protocol.instantiations); count];
         Self {
             request,
             rule,
             visits: vec![Vec::new(); count],
+            to_come,
             has_row: vec![false; count],
             rounds: 0,
         }
@@ -45,6 +50,7 @@ impl Schedule {
     pub(crate) fn visited(&mut self, item: usize, judged: JudgedVisit) {
         if let Some(visits) = self.visits.get_mut(item) {
             visits.push(judged);
+            self.to_come[item] = visits_to_come(visits, &self.request.protocol, &self.rule);
         }
     }
 
@@ -88,11 +94,10 @@ impl Schedule {
         self.visits.iter().map(|visits| visits.len() as u64).sum()
     }
 
-    /// Visits still to come if each open item needs as many as the protocol asks at least, or one more.
+    /// Visits still to come, by the outlook of each open item.
     pub(crate) fn visits_left(&self) -> u64 {
-        let wanted = self.request.protocol.instantiations as usize;
-        let open = self.visits.iter().zip(&self.has_row).filter(|(_, has_row)| !**has_row);
-        open.map(|(visits, _)| wanted.saturating_sub(visits.len()).max(1) as u64).sum()
+        let open = self.to_come.iter().zip(&self.has_row).filter(|(_, has_row)| !**has_row);
+        open.map(|(to_come, _)| to_come).sum()
     }
 
     /// Time left if each visit takes as long as those so far.

@@ -96,7 +96,7 @@ impl HeadlineRule {
     }
 
     /// What a visit gives to the headline, per run, in milliseconds.
-    fn of(&self, visit: &Visit) -> f64 {
+    pub(super) fn of(&self, visit: &Visit) -> f64 {
         let times = match self.clock {
             HeadlineClock::ThreadCpu if !visit.thread_cpu_ns.is_empty() => &visit.thread_cpu_ns,
             _ => &visit.wall_ns,
