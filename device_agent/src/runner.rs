@@ -102,6 +102,7 @@ impl<'a, O: Observer> Runner<'a, O> {
         loop {
             let items = self.schedule.next_round();
             if items.is_empty() {
+                self.dismiss_child().await;
                 return Ok(());
             }
             self.folder.log(&[LogLine::Round])?;
@@ -109,12 +110,18 @@ impl<'a, O: Observer> Runner<'a, O> {
                 self.visit_steadily(item).await?;
                 self.observer.moved(&self.schedule, self.elapsed());
             }
-            if let Some(child) = self.child.take() {
-                child.dismiss().await;
+            if self.schedule.rounds().is_multiple_of(self.request.protocol.rounds_per_child) {
+                self.dismiss_child().await;
             }
-            // The next round has a fresh child, so it needs a canary of its own.
-            self.last_canary = None;
         }
+    }
+
+    /// Lets the child end. The next one needs a canary of its own.
+    async fn dismiss_child(&mut self) {
+        if let Some(child) = self.child.take() {
+            child.dismiss().await;
+        }
+        self.last_canary = None;
     }
 
     /// Visits an item between two canaries, again if the device was slower than usual around it.

@@ -10,7 +10,7 @@ use crate::wire::{Problem, ProblemCode};
 /// How every item of a job is measured.
 ///
 /// Items are measured in *rounds*: a round visits each unfinished item once, in a shuffled order, in
-/// a fresh child process, with a canary before and after every visit. A *visit* instantiates the item
+/// a fresh child process (see `rounds_per_child`), with a canary before and after every visit. A *visit* instantiates the item
 /// afresh, warms it up and takes samples. The median of a visit's samples, or the
 /// fastest, is one draw of the item's latency; the confidence interval is that of the median over visits, because samples within a visit
 /// share their place in memory.
@@ -61,6 +61,11 @@ pub struct MeasuringProtocol {
     /// When a runtime that works beside the program, as a GPU does, is waited for.
     #[serde(default, skip_serializing_if = "is_default")]
     pub synchronisation: Synchronisation,
+    /// Rounds that a child process is for. More than one where its start takes long and where its memory lies does not
+    /// matter, as on a GPU.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    #[schema(minimum = 1, maximum = 1000)]
+    pub rounds_per_child: u32,
     /// A visit around which the canary is slower than usual by more than this share is repeated ...
     #[schema(minimum = 0.001, maximum = 10.0)]
     pub max_drift: f64,
@@ -129,6 +134,7 @@ impl MeasuringProtocol {
             headline: HeadlineChoice::Auto,
             visit_statistic: VisitStatistic::Median,
             synchronisation: Synchronisation::EachRun,
+            rounds_per_child: 1,
             max_drift: 0.02,
             round_repeats: 3,
             watchdog: Milliseconds(60_000.0),
@@ -153,6 +159,7 @@ impl MeasuringProtocol {
         within("visit_min", self.visit_min.0, 0.0, 60_000.0)?;
         within("visit_samples", self.visit_samples.into(), 1.0, 100_000.0)?;
         within("instantiations", self.instantiations.into(), 1.0, 1000.0)?;
+        within("rounds_per_child", self.rounds_per_child.into(), 1.0, 1000.0)?;
         within("min_time", self.min_time.0, 0.0, 3_600_000.0)?;
         within("min_samples", self.min_samples.into(), 1.0, 10_000_000.0)?;
         within("target_relative_error", self.target_relative_error, 1e-6, 1.0)?;
@@ -168,4 +175,14 @@ impl MeasuringProtocol {
 /// Whether it is what is assumed where nothing is written, and so need not be: older agents read the request then.
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// As [`is_default`].
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over by reference")]
+fn is_one(value: &u32) -> bool {
+    *value == one()
 }

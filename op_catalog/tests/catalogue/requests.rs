@@ -231,6 +231,7 @@ fn any_protocol() -> impl Strategy<Value = MeasuringProtocol> {
             min_time: Milliseconds(time * 7.0),
             min_samples: count,
             instantiations: count,
+            rounds_per_child: count,
             target_relative_error: share,
             confidence,
             headline,

@@ -27,6 +27,24 @@ async fn asking_twice_is_asking_once_and_forgetting_is_for_good() {
 }
 
 #[tokio::test]
+async fn a_child_is_for_as_many_rounds_as_the_request_says() {
+    let spool = tempfile::tempdir().unwrap();
+    let agent = Agent::start(spool.path());
+    let client = Client::new(&agent);
+    for (rounds_per_child, children) in [(1, 6), (4, 2), (100, 1)] {
+        let mut request = job(&format!("{rounds_per_child} rounds"), Runtime::Mock, 3);
+        request.protocol.rounds_per_child = rounds_per_child;
+        let id = client.submit(&request).await;
+        client.wait_for_end(&id).await;
+        let status = client.get(&format!("/v1/jobs/{id}")).await.json();
+        let visits = status["progress"]["visits"].as_u64().unwrap();
+        // Two visits of a child share the canary between them.
+        let canaries = status["canary"].as_array().unwrap().len() as u64;
+        assert_eq!((visits, canaries - visits), (18, children), "{rounds_per_child}");
+    }
+}
+
+#[tokio::test]
 async fn events_are_the_rows_byte_for_byte_and_go_on_after_the_last_one_that_came() {
     let spool = tempfile::tempdir().unwrap();
     let agent = Agent::start(spool.path());
