@@ -161,7 +161,7 @@ fn unmet(
 }
 
 /// Wall time of all samples in milliseconds.
-fn sampled_ms(visits: &[JudgedVisit]) -> f64 {
+pub(super) fn sampled_ms(visits: &[JudgedVisit]) -> f64 {
     visits.iter().map(|judged| judged.visit.sampled_ns() as f64 / 1e6).sum()
 }
 

@@ -5,7 +5,7 @@ use std::f64::consts::PI;
 
 use op_catalog::wire::MeasuringProtocol;
 
-use super::assessment::{HeadlineRule, JudgedVisit, Steadiness};
+use super::assessment::{HeadlineRule, JudgedVisit, Steadiness, sampled_ms};
 use super::statistics::median;
 
 /// Visits from which it is told how far they lie apart.
@@ -25,8 +25,8 @@ pub(crate) fn visits_to_come(
         .collect();
     let asked = f64::from(protocol.instantiations);
     let needed = needed(&steady, protocol.target_relative_error).max(asked) - steady.len() as f64;
-    // Of those to come as many will be steady as of those before.
-    let per_steady = if steady.is_empty() { 1.0 } else { made / steady.len() as f64 };
+    // Of those to come as many will be steady as of those before, and of one that is.
+    let per_steady = (made + 1.0) / (steady.len() as f64 + 1.0);
     let until_cap = visits_until_cap(visits, protocol);
     (needed * per_steady).ceil().min(until_cap).max(1.0) as u64
 }
@@ -45,7 +45,7 @@ fn needed(medians: &[f64], target_relative_error: f64) -> f64 {
 
 /// Visits until an item has been sampled for as long as the protocol allows.
 fn visits_until_cap(visits: &[JudgedVisit], protocol: &MeasuringProtocol) -> f64 {
-    let sampled_ms: f64 = visits.iter().map(|judged| judged.visit.sampled_ns() as f64 / 1e6).sum();
+    let sampled_ms = sampled_ms(visits);
     if sampled_ms > 0.0 {
         let a_visit_ms = sampled_ms / visits.len() as f64;
         ((protocol.max_time.0 - sampled_ms) / a_visit_ms).ceil()
@@ -112,6 +112,8 @@ mod tests {
                 [visits(&[2.0; 3], Steady), visits(&[2.0; 3], Drifting)].concat(),
                 6,
             ),
+            // Six steady ones would take seven times as many.
+            ("all drift", visits(&[2.0; 6], Drifting), 42),
         ] {
             assert_eq!(to_come(&had), expected, "{what}");
         }
