@@ -14,7 +14,7 @@ use runs::LatencyTarget;
 use serde_json::json;
 
 use crate::connection::DeviceArgs;
-use crate::network_measuring::{Asked, OtherDevice, measure_beside};
+use crate::network_measuring::{Asked, OtherDeviceArgs, measure_beside};
 use command_line::hint::WithHint;
 use command_line::{output, resolve};
 
@@ -47,6 +47,8 @@ pub(crate) struct BaselineArgs {
     /// The network to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    #[command(flatten)]
+    other: OtherDeviceArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -134,7 +136,7 @@ fn widest_within(
             network: width.network.clone(),
             predicted: Milliseconds(budget),
         };
-        let measured = measure_beside(budget, &args.device, table, &asked, OtherDevice::Refused)?;
+        let measured = measure_beside(budget, &args.device, table, &asked, args.other.into())?;
         let measured = measured.median.0;
         output::note(&format!("width {}: {measured:.3} ms", width.multiplier));
         if measured <= budget {

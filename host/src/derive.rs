@@ -21,7 +21,7 @@ use serde::Serialize;
 
 use crate::connection::{DeviceArgs, OptionalDeviceArgs};
 use crate::found_run::FoundRun;
-use crate::network_measuring::{Asked, OtherDevice, measure_beside};
+use crate::network_measuring::{Asked, OtherDeviceArgs, measure_beside};
 use crate::race;
 use crate::report::{self, Column};
 use attempts::Attempts;
@@ -72,9 +72,8 @@ pub(crate) struct DeriveArgs {
     /// Word that is put before the names of the architectures' files
     #[arg(long, value_name = "WORD")]
     name: Option<String>,
-    /// Go on although the table was made on another device or with another runtime
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    other: OtherDeviceArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -326,7 +325,7 @@ impl<'a> Deriving<'a> {
             network: self.run.space.network(&tried.choice.architecture)?,
             predicted: tried.predicted,
         };
-        let other = if self.args.force { OtherDevice::Taken } else { OtherDevice::Refused };
+        let other = self.args.other.into();
         let measured = measure_beside(budget, device, &self.run.table, &asked, other)?;
         Ok(tried.take(measured))
     }

@@ -2,6 +2,7 @@
 //! compared.
 
 use anyhow::Context;
+use clap::Args;
 use latency_tables::{LatencyTable, NetworkRow, RowStatistic};
 use op_catalog::wire::{
     DeviceInfo, Item, JobRequest, Measurement, MeasuringProtocol, PROTOCOL_VERSION, Row,
@@ -36,6 +37,20 @@ pub(crate) enum OtherDevice {
     Taken,
 }
 
+/// What a command says of it.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct OtherDeviceArgs {
+    /// Go on although the table was made on another device or with another runtime
+    #[arg(long)]
+    force: bool,
+}
+
+impl From<OtherDeviceArgs> for OtherDevice {
+    fn from(args: OtherDeviceArgs) -> Self {
+        if args.force { Self::Taken } else { Self::Refused }
+    }
+}
+
 /// Measures networks in one job, in the table's own conditions. The measurements are in the order of the networks.
 pub(crate) fn measure(
     device: &DeviceArgs,
@@ -50,9 +65,8 @@ pub(crate) fn measure(
         let device = connected.client.device().await?;
         if let Err(error) = same_device(table, &device) {
             if other == OtherDevice::Refused {
-                let hint = "make a table of this device; `verify` and `derive` take another one's \
-                            with --force";
-                return Err(error).hint(hint);
+                return Err(error)
+                    .hint("make a table of this device, or take another one's with --force");
             }
             output::note(&format!("warning: {error:#}"));
         }

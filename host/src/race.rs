@@ -25,6 +25,7 @@ use serde::Serialize;
 
 use crate::connection::OptionalDeviceArgs;
 use crate::found_run::FoundRun;
+use crate::network_measuring::OtherDeviceArgs;
 use crate::report::{self, Column};
 use crate::trainer;
 use command_line::hint::WithHint;
@@ -52,6 +53,8 @@ pub(crate) struct RaceArgs {
     table: Option<PathBuf>,
     #[command(flatten)]
     device: OptionalDeviceArgs,
+    #[command(flatten)]
+    other: OtherDeviceArgs,
     /// Networks that are trained
     #[arg(long, default_value = "32")]
     networks: NonZeroU32,
@@ -195,7 +198,7 @@ fn beside_device(
     let off = match before {
         // One that was begun without asking is another race, and refused as such.
         Some(before) => before.off.unwrap_or(0.0),
-        None => window.measured_off(&device, config.training.seed)?,
+        None => window.measured_off(&device, args.other.into(), config.training.seed)?,
     };
     Ok(RaceConfig { window_ms: window.by_device(off), off: Some(off), ..config })
 }

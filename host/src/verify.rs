@@ -12,7 +12,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::connection::DeviceArgs;
-use crate::network_measuring::{Asked, OtherDevice, measure};
+use crate::network_measuring::{Asked, OtherDeviceArgs, measure};
 use crate::profile::references;
 use crate::report;
 use crate::report::scatter::Scatter;
@@ -45,9 +45,8 @@ pub(crate) struct VerifyArgs {
     /// The picture; a PNG is written beside it [default: the table's name with .verify.svg]
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
-    /// Go on although the table was made on another device or with another runtime
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    other: OtherDeviceArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -69,9 +68,8 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
         .context("the table does not say which space it was made for")
         .hint("name the space with --space")?;
     let candidates = candidates(args, &space, &table)?;
-    let other = if args.force { OtherDevice::Taken } else { OtherDevice::Refused };
     let asked: Vec<Asked> = candidates.iter().map(Candidate::asked).collect();
-    let measurements = measure(&args.device, &table, &asked, other)?;
+    let measurements = measure(&args.device, &table, &asked, args.other.into())?;
     let report = report::verify::verify(&verified(candidates, &measurements));
     let svg = args.svg.clone().unwrap_or_else(|| args.table.with_extension("verify.svg"));
     let scatter = Scatter::new(&report, report::context::title(&table.context))?;

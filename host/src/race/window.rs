@@ -45,14 +45,19 @@ impl Window<'_> {
     }
 
     /// By what share of their predictions networks of this latency take longer, measured.
-    pub(super) fn measured_off(&self, device: &DeviceArgs, seed: u64) -> anyhow::Result<f64> {
+    pub(super) fn measured_off(
+        &self,
+        device: &DeviceArgs,
+        other: OtherDevice,
+        seed: u64,
+    ) -> anyhow::Result<f64> {
         let FoundRun { found, cost, table, .. } = self.run;
         let [least, most] = self.by_table()?;
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let probes = shortlist(&found.logits, cost, (least, most), PROBES, &mut random)?;
         let asked = probes.iter().enumerate().map(|(number, probe)| self.asked(number, probe));
         let asked: Vec<Asked> = asked.collect::<anyhow::Result<_>>()?;
-        let measured = measure(device, table, &asked, OtherDevice::Refused)?;
+        let measured = measure(device, table, &asked, other)?;
         let pairs = asked.iter().zip(&measured);
         let offs =
             pairs.map(|(asked, measured)| measured.headline.value.0 / asked.predicted.0 - 1.0);

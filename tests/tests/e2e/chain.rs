@@ -148,3 +148,31 @@ fn a_space_of_too_few_networks_for_a_model_still_gets_its_table() {
     assert_eq!(refused.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("a model needs 4 networks"));
 }
+
+#[test]
+fn a_table_of_another_device_is_refused_unless_it_is_forced() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let profile =
+        ["profile", "--device", "local", "--space", "proxyless-small", "--runtime", "mock"];
+    json(folder, &[&profile[..], &["--networks", "0", "--out", "a.json", "--json"]].concat());
+    let path = folder.join("a.json");
+    let mut table: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    table["context"]["device"]["fingerprint"] = "0123456789abcdef".into();
+    std::fs::write(&path, table.to_string()).unwrap();
+    let what = "the table was made on another device or with another runtime";
+    for command in [
+        &["verify", "--nets", "1"][..],
+        &["baseline", "--target", "1000ms", "--out", "baseline.json"],
+    ] {
+        let command = [command, &["--device", "local", "--table", "a.json"]].concat();
+        let refused = host(folder, &command);
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(1), "{command:?}: {said}");
+        assert!(said.contains(what) && said.contains("--force"), "{command:?}: {said}");
+        let taken = host(folder, &[&command[..], &["--force"]].concat());
+        let said = String::from_utf8_lossy(&taken.stderr);
+        assert!(taken.status.success(), "{command:?}: {said}");
+        assert!(said.contains(&format!("warning: {what}")), "{command:?}: {said}");
+    }
+}
