@@ -193,3 +193,23 @@ async fn follow(client: &AgentClient, request: &JobRequest) -> anyhow::Result<Ve
     }
     ended.map(|_| rows)
 }
+
+#[cfg(test)]
+mod tests {
+    use latency_tables::TableContext;
+
+    use super::*;
+
+    #[test]
+    fn a_network_is_waited_for_after_each_run_whatever_its_tables_operations_were() {
+        let of_rows = MeasuringProtocol {
+            synchronisation: Synchronisation::EachSample,
+            rounds_per_child: 3,
+            ..MeasuringProtocol::standard()
+        };
+        let table = LatencyTable::new(TableContext::named("a GPU"));
+        let protocol = for_networks(&of_rows, &table, &[]);
+        assert_eq!(protocol.synchronisation, Synchronisation::EachRun);
+        assert_eq!(protocol.rounds_per_child, 3);
+    }
+}

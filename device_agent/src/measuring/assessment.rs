@@ -136,7 +136,7 @@ pub(crate) fn measurement(
     statistics(if is_enough { &steady } else { visits }, protocol, rule)
 }
 
-fn steady(visits: &[JudgedVisit]) -> Vec<JudgedVisit> {
+pub(super) fn steady(visits: &[JudgedVisit]) -> Vec<JudgedVisit> {
     visits.iter().filter(|judged| judged.steadiness == Steadiness::Steady).cloned().collect()
 }
 

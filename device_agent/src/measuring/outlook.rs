@@ -5,7 +5,7 @@ use std::f64::consts::PI;
 
 use op_catalog::wire::MeasuringProtocol;
 
-use super::assessment::{HeadlineRule, JudgedVisit, Steadiness, sampled_ms};
+use super::assessment::{HeadlineRule, JudgedVisit, sampled_ms, steady};
 use super::statistics::median;
 
 /// Visits from which it is told how far they lie apart.
@@ -18,14 +18,10 @@ pub(crate) fn visits_to_come(
     rule: &HeadlineRule,
 ) -> u64 {
     let made = visits.len() as f64;
-    let steady: Vec<f64> = visits
-        .iter()
-        .filter(|judged| judged.steadiness == Steadiness::Steady)
-        .map(|judged| rule.of(&judged.visit))
-        .collect();
+    let steady: Vec<f64> = steady(visits).iter().map(|judged| rule.of(&judged.visit)).collect();
     let asked = f64::from(protocol.instantiations);
     let needed = needed(&steady, protocol.target_relative_error).max(asked) - steady.len() as f64;
-    // Of those to come as many will be steady as of those before, and of one that is.
+    // Of those to come the same share will be steady as of those before and one more that is.
     let per_steady = (made + 1.0) / (steady.len() as f64 + 1.0);
     let until_cap = visits_until_cap(visits, protocol);
     (needed * per_steady).ceil().min(until_cap).max(1.0) as u64
@@ -60,6 +56,7 @@ mod tests {
     use op_catalog::wire::JobRequest;
 
     use super::*;
+    use crate::measuring::assessment::Steadiness;
     use crate::measuring::visit::Visit;
 
     /// Visits of 20 ms of samples, whose runs take so many milliseconds.

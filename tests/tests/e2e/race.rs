@@ -135,7 +135,14 @@ fn a_race_that_asks_the_device_first_trains_nothing_that_is_above_the_budget() {
     let sums = ["--table", "sums.json"];
     let profile = ["profile", "--device", "local", "--runtime", "mock", "--space", "tiny.toml"];
     succeed(folder, &[&profile[..], &["--networks", "0", "--out", "sums.json"]].concat());
+    let mut table: Value =
+        serde_json::from_slice(&fs::read(folder.join("sums.json")).unwrap()).unwrap();
+    table["context"]["device"]["fingerprint"] = "0123456789abcdef".into();
+    fs::write(folder.join("sums.json"), table.to_string()).unwrap();
     let asking = [&RACE[..], &sums, &["--device", "local", "--name", "asked"]].concat();
+    let said = refusal(folder, &asking);
+    assert!(said.contains("another device") && said.contains("--force"), "{said}");
+    let asking = [&asking[..], &["--force"]].concat();
     let said = String::from_utf8(host(folder, &asking).stderr).unwrap();
     assert!(said.contains("5 networks of"), "{said}");
     let config = fs::read_to_string(place(folder).join("race.toml")).unwrap();
@@ -155,7 +162,7 @@ fn a_race_that_asks_the_device_first_trains_nothing_that_is_above_the_budget() {
     assert!(said.contains("other settings"), "{said}");
 
     let derive = ["derive", "run", "--device", "local", "--raced", "--name", "asked", "--json"];
-    let derived = json(folder, &[&derive[..], &sums].concat());
+    let derived = json(folder, &[&derive[..], &sums, &["--force"]].concat());
     assert_eq!(derived[0]["choices"], networks(&result)[0]["choices"], "{derived}");
     assert_eq!(derived[0]["tries"], 1, "{derived}");
     let of_derived = |field: &str| derived[0][field].as_f64().unwrap();

@@ -43,10 +43,9 @@ pub(crate) const CUDA: Offer = Offer {
     },
 };
 
-/// How many additions of a few numbers the canary has: about a third of a millisecond, in which a GPU waits for the
-/// core that starts them.
+/// How many additions of a few numbers the canary has, in which a GPU waits for the core that starts them.
 const CANARY_STARTS: usize = 60;
-/// Side of the canary's matrix, and how often it is multiplied: about as long on a current GPU, which a core waits for.
+/// Side of the canary's matrix, and how often it is multiplied, which a core waits for: 0.06 ms a product on an H200.
 const CANARY_SIDE: i64 = 1024;
 const CANARY_PRODUCTS: usize = 5;
 
